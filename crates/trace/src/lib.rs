@@ -1,0 +1,3 @@
+#![no_std]
+//! (being laid)
+extern crate alloc;
