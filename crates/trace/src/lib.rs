@@ -1,3 +1,23 @@
+//! What happened: records of exchanges, the links that say what caused what, and the views made
+//! from them (journeys, drawings, exports).
+//!
+//! An *exchange* is one dialogue between a client and a server: a connection, or a datagram pair.
+//! A *message* is one protocol unit inside it. A *part* of an exchange is one matter handled in it
+//! (one letter of an SMTP connection, one request of a kept HTTP connection); part 0 is what
+//! concerns the exchange as a whole (greeting, log-in). *Causes* point from an effect back to the
+//! part of the exchange that led to it. A *journey* is a query over these links.
+//!
+//! This crate has no clock, file, socket or thread: it is `no_std`, so the compiler keeps them out.
+//! The engine makes records, `guichet` writes them to disk, people look at them through the views.
 #![no_std]
-//! (being laid)
+
 extern crate alloc;
+#[cfg(test)]
+extern crate std;
+
+pub mod record;
+
+pub use record::{
+    Body, Cause, Direction, ExchangeId, Level, Mode, Moment, Opened, Record, Role, Secured,
+    Transport, Verb, WallTime,
+};
