@@ -1,0 +1,3 @@
+//! Syntax several protocols share.
+
+pub mod dot;

@@ -1,0 +1,695 @@
+//! The part of a connection that needs no I/O.
+//!
+//! A driver feeds it bytes and time, asks it what is [`next`](Dialogue::next), does that, and asks
+//! again until it is [`Next::Idle`]. Limits, the tap, back-pressure, the order of output and the
+//! discarding of what was injected behind STARTTLS are kept here, once for every protocol and
+//! every serving mode.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::mem;
+use core::ops::Range;
+use core::time::Duration;
+
+use guichet_trace::{Direction, Level, Moment, Verb};
+
+use crate::common::dot::Stuffer;
+use crate::cut::{self, Cut, Decoder, Step};
+use crate::outbox::{About, Action, Outbox};
+use crate::service::Pulled;
+use crate::session::{
+    BodyEnd, BodyFault, ChannelEvent, ChannelId, ChannelOrder, Expect, Input, Message, Session,
+    SourceEnd, SourceForm, SourceId, Tap, Tapped, TlsSide,
+};
+
+/// Input is taken from the socket up to so many waiting bytes.
+pub const INPUT_BYTES_MOST: usize = 64 * 1024;
+/// Above so many unsent bytes no further input is handled.
+pub const OUTPUT_BYTES_HIGH: usize = 64 * 1024;
+/// What a source is asked for at a time.
+pub const PULL_BYTES: usize = 64 * 1024;
+
+/// What the driver is to do.
+#[derive(Debug)]
+pub enum Next<Ask> {
+    /// Send [`Dialogue::output`] before anything else.
+    Flush,
+    /// Ask the service, then call [`Dialogue::answer`].
+    Ask(Ask),
+    /// Lend [`Dialogue::piece`] to the service, then call [`Dialogue::piece_taken`].
+    Piece,
+    /// Get bytes from the service, then call [`Dialogue::pulled`].
+    Pull(SourceId),
+    /// Do the TLS handshake, then call [`Dialogue::secured`].
+    Secure(TlsSide),
+    /// Do it, and report by [`Dialogue::channel`].
+    Channel(ChannelOrder),
+    /// End the sending direction.
+    HalfClose,
+    /// Send what is waiting. Then wait for what comes first: input (if [`Dialogue::wants_input`]),
+    /// the open answer, an event, the [`Dialogue::deadline`], the wish to stop.
+    Idle,
+    /// Close the connection; the dialogue is over.
+    Close(End),
+}
+
+/// How a dialogue ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// The session closed it.
+    Done,
+    /// The peer took nothing for longer than the patience.
+    Stalled,
+}
+
+/// A session with its buffers.
+pub struct Dialogue<S: Session> {
+    session: S,
+    outbox: Outbox<S::Ask>,
+    input: Vec<u8>,
+    /// How much of `input` is used up.
+    used: usize,
+    /// How far behind `used` the cutter has looked.
+    scanned: usize,
+    /// `outbox.bytes[sent..ready]` may go out.
+    ready: usize,
+    sent: usize,
+    body: Option<BodyIn>,
+    piece: Piece,
+    source: Option<SourceOut>,
+    pulled: Vec<u8>,
+    pulled_sent: usize,
+    asking: bool,
+    securing: Option<TlsSide>,
+    half_closing: bool,
+    closing: Option<End>,
+    /// The rest of an over-long line is being dropped.
+    skipping: bool,
+    stuck: bool,
+    ended: Ended,
+    moved_at: Moment,
+}
+
+struct BodyIn {
+    decoder: Decoder,
+    most: u64,
+    lent: u64,
+    fault: Option<BodyFault>,
+}
+
+struct SourceOut {
+    id: SourceId,
+    about: About,
+    part: u32,
+    stuffer: Option<Stuffer>,
+    bytes: u64,
+    ended: Option<bool>,
+}
+
+enum Piece {
+    None,
+    Bytes(Range<usize>),
+    LineEnd,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ended {
+    No,
+    Untold,
+    Told,
+}
+
+impl<S: Session> Dialogue<S> {
+    /// A dialogue whose connection is there: the session is told so.
+    pub fn open(session: S, now: Moment) -> Self {
+        let mut dialogue = Self {
+            session,
+            outbox: Outbox::default(),
+            input: Vec::new(),
+            used: 0,
+            scanned: 0,
+            ready: 0,
+            sent: 0,
+            body: None,
+            piece: Piece::None,
+            source: None,
+            pulled: Vec::new(),
+            pulled_sent: 0,
+            asking: false,
+            securing: None,
+            half_closing: false,
+            closing: None,
+            skipping: false,
+            stuck: false,
+            ended: Ended::No,
+            moved_at: now,
+        };
+        dialogue.tell(now, Input::Opened);
+        dialogue
+    }
+
+    /// The session, to look at.
+    pub fn session(&self) -> &S {
+        &self.session
+    }
+
+    // ----- what the driver brings -----
+
+    /// Appends what arrived.
+    pub fn receive(&mut self, bytes: &[u8]) {
+        self.input.extend_from_slice(bytes);
+    }
+
+    /// The input buffer, to read into its end directly. It has no memory while nothing waits, so a
+    /// driver that serves many connections swaps one big buffer in before it reads and takes it
+    /// back with [`Dialogue::return_buffer`].
+    pub fn input_buffer(&mut self) -> &mut Vec<u8> {
+        &mut self.input
+    }
+
+    /// Gives up the input buffer; what is unused stays here in a buffer of its own size.
+    pub fn return_buffer(&mut self) -> Vec<u8> {
+        let rest = self.input[self.used..].to_vec();
+        self.used = 0;
+        let mut lent = mem::replace(&mut self.input, rest);
+        lent.clear();
+        lent
+    }
+
+    /// The peer will send nothing more.
+    pub fn input_ended(&mut self) {
+        if self.ended == Ended::No {
+            self.ended = Ended::Untold;
+        }
+    }
+
+    /// The open Ask is answered.
+    pub fn answer(&mut self, now: Moment, answer: S::Answer) {
+        self.asking = false;
+        self.moved_at = now;
+        self.tell(now, Input::Answer(answer));
+    }
+
+    /// The service pushes something.
+    pub fn event(&mut self, now: Moment, event: S::Answer) {
+        self.tell(now, Input::Event(event));
+    }
+
+    /// This side is stopping.
+    pub fn stop(&mut self, now: Moment) {
+        self.tell(now, Input::Stopping);
+    }
+
+    /// Something happened on a second channel.
+    pub fn channel(&mut self, now: Moment, id: ChannelId, event: ChannelEvent) {
+        self.moved_at = now;
+        self.tell(now, Input::Channel(id, event));
+    }
+
+    /// The handshake is done.
+    pub fn secured(&mut self, now: Moment) {
+        self.securing = None;
+        self.moved_at = now;
+        self.tell(now, Input::Secured);
+    }
+
+    /// Tells the session if its deadline has passed. A peer that takes no output for so long is
+    /// not told: it would not hear it.
+    pub fn tick(&mut self, now: Moment) {
+        if !self.deadline().is_some_and(|deadline| now >= deadline) {
+            return;
+        }
+        if !self.output().is_empty() {
+            self.stuck = true;
+            return;
+        }
+        if self.outbox.wake_at.is_some_and(|moment| now >= moment) {
+            self.outbox.wake_at = None;
+        }
+        self.moved_at = now;
+        self.tell(now, Input::Deadline);
+    }
+
+    // ----- what the driver asks -----
+
+    /// Waiting output, in clear.
+    pub fn output(&self) -> &[u8] {
+        if self.sent < self.ready {
+            &self.outbox.bytes[self.sent..self.ready]
+        } else {
+            &self.pulled[self.pulled_sent..]
+        }
+    }
+
+    /// So many bytes of [`Dialogue::output`] are on their way.
+    pub fn sent(&mut self, now: Moment, count: usize) {
+        self.moved_at = now;
+        if self.sent < self.ready {
+            self.sent += count;
+        } else {
+            self.pulled_sent += count;
+        }
+        if self.sent == self.outbox.bytes.len() {
+            self.outbox.bytes.clear();
+            (self.sent, self.ready) = (0, 0);
+            if self.outbox.bytes.capacity() > OUTPUT_BYTES_HIGH {
+                self.outbox.bytes = Vec::new();
+            }
+        }
+        if self.pulled_sent == self.pulled.len() {
+            self.pulled.clear();
+            self.pulled_sent = 0;
+        }
+    }
+
+    /// An idle dialogue holds no output buffer: the driver may lend one and take it back.
+    pub fn swap_output_buffer(&mut self, buffer: &mut Vec<u8>) {
+        if self.outbox.bytes.is_empty() {
+            mem::swap(&mut self.outbox.bytes, buffer);
+        }
+    }
+
+    /// Whether to read. False when the buffer is full or the peer has ended.
+    pub fn wants_input(&self) -> bool {
+        self.ended == Ended::No && self.input.len() - self.used <= INPUT_BYTES_MOST
+    }
+
+    /// When to call [`Dialogue::tick`].
+    pub fn deadline(&self) -> Option<Moment> {
+        let patience = match self.outbox.patience {
+            // While a service thinks, the peer is not the one who is late.
+            Some(_) if self.asking && self.output().is_empty() => None,
+            Some(patience) => Some(self.moved_at.after(patience)),
+            None if !self.output().is_empty() => Some(self.moved_at.after(STALL_MOST)),
+            None => None,
+        };
+        match (patience, self.outbox.wake_at) {
+            (Some(one), Some(other)) => Some(one.min(other)),
+            (one, other) => one.or(other),
+        }
+    }
+
+    /// Whether an Ask is open.
+    pub fn is_asking(&self) -> bool {
+        self.asking
+    }
+
+    /// The piece to lend, after [`Next::Piece`].
+    pub fn piece(&self) -> &[u8] {
+        match &self.piece {
+            Piece::None => &[],
+            Piece::Bytes(range) => &self.input[range.clone()],
+            Piece::LineEnd => b"\r\n",
+        }
+    }
+
+    /// The service has taken the piece.
+    pub fn piece_taken(&mut self, now: Moment) {
+        self.moved_at = now;
+        if let Piece::Bytes(range) = mem::replace(&mut self.piece, Piece::None) {
+            self.used = self.used.max(range.end);
+        }
+    }
+
+    /// What the service gave for [`Next::Pull`].
+    pub fn pulled(&mut self, pulled: Pulled, tap: &mut dyn Tap) {
+        let Some(source) = &mut self.source else {
+            return;
+        };
+        match pulled {
+            Pulled::Bytes(bytes) => {
+                if tap.level() == Level::Full {
+                    tap.body(Direction::Sent, &bytes);
+                }
+                match &mut source.stuffer {
+                    Some(stuffer) => stuffer.stuff(&bytes, &mut self.pulled),
+                    None if self.pulled.is_empty() => self.pulled = bytes,
+                    None => self.pulled.extend_from_slice(&bytes),
+                }
+            }
+            Pulled::End => {
+                if let Some(stuffer) = &mut source.stuffer {
+                    stuffer.end(&mut self.pulled);
+                }
+                source.ended = Some(true);
+            }
+            Pulled::Failed => source.ended = Some(false),
+        }
+        source.bytes += self.pulled.len() as u64;
+    }
+
+    /// What to do now. Calls the session as often as the input at hand allows.
+    pub fn next(&mut self, now: Moment, tap: &mut dyn Tap) -> Next<S::Ask> {
+        loop {
+            if self.stuck {
+                return Next::Close(End::Stalled);
+            }
+            if let Some(next) = self.act(now, tap) {
+                return next;
+            }
+            if self.output().len() > OUTPUT_BYTES_HIGH {
+                return Next::Flush;
+            }
+            if self.asking {
+                return Next::Idle;
+            }
+            match self.take_input(now, tap) {
+                Taken::Told => {}
+                Taken::Piece => return Next::Piece,
+                Taken::Nothing => return Next::Idle,
+            }
+        }
+    }
+
+    // ----- inside -----
+
+    /// Carries out what the session ordered, in order, as far as it goes.
+    fn act(&mut self, now: Moment, tap: &mut dyn Tap) -> Option<Next<S::Ask>> {
+        loop {
+            if let Some(next) = self.unfinished(now, tap) {
+                return Some(next);
+            }
+            match self.outbox.actions.pop_front()? {
+                Action::Say { about, part, range } => {
+                    self.ready = range.end;
+                    self.show_said(now, &about, part, range, tap);
+                }
+                Action::Source {
+                    about,
+                    part,
+                    source,
+                    form,
+                } => {
+                    let stuffer = (form == SourceForm::Dot).then(Stuffer::default);
+                    let id = source;
+                    self.source = Some(SourceOut {
+                        id,
+                        about,
+                        part,
+                        stuffer,
+                        bytes: 0,
+                        ended: None,
+                    });
+                }
+                Action::Note { part, word, text } => tap.note(now, part, word, text),
+                Action::Ask(ask) => {
+                    self.asking = true;
+                    return Some(Next::Ask(ask));
+                }
+                Action::Secure(side) => {
+                    // Whatever came in clear behind the last message was not said by the peer
+                    // that will be on the other end of the TLS connection.
+                    self.input.clear();
+                    (self.used, self.scanned) = (0, 0);
+                    self.securing = Some(side);
+                }
+                Action::Channel(order) => return Some(Next::Channel(order)),
+                Action::HalfClose => self.half_closing = true,
+                Action::Close => self.closing = Some(End::Done),
+            }
+        }
+    }
+
+    /// What must be finished before the next action: a source, a handshake, the end.
+    fn unfinished(&mut self, now: Moment, tap: &mut dyn Tap) -> Option<Next<S::Ask>> {
+        if let Some(source) = &self.source {
+            if !self.output().is_empty() {
+                return Some(Next::Flush);
+            }
+            let Some(whole) = source.ended else {
+                return Some(Next::Pull(source.id));
+            };
+            self.end_source(now, whole, tap);
+        }
+        let waits = self.securing.is_some() || self.half_closing || self.closing.is_some();
+        if !waits {
+            return None;
+        }
+        if !self.output().is_empty() {
+            return Some(Next::Flush);
+        }
+        if let Some(side) = self.securing {
+            return Some(Next::Secure(side));
+        }
+        if mem::take(&mut self.half_closing) {
+            return Some(Next::HalfClose);
+        }
+        self.closing.map(Next::Close)
+    }
+
+    fn end_source(&mut self, now: Moment, whole: bool, tap: &mut dyn Tap) {
+        let Some(source) = self.source.take() else {
+            return;
+        };
+        if tap.level() > Level::Off {
+            let state = self.session.state();
+            tap.message(Tapped {
+                at: now,
+                direction: Direction::Sent,
+                part: source.part,
+                about: &source.about,
+                bytes: &[],
+                size: source.bytes,
+                before: state,
+                after: state,
+            });
+        }
+        // What was said behind the source keeps its place: this input's output goes behind it.
+        self.tell(
+            now,
+            Input::SourceEnd(SourceEnd {
+                bytes: source.bytes,
+                whole,
+            }),
+        );
+    }
+
+    fn show_said(
+        &mut self,
+        now: Moment,
+        about: &About,
+        part: u32,
+        range: Range<usize>,
+        tap: &mut dyn Tap,
+    ) {
+        if tap.level() == Level::Off {
+            return;
+        }
+        let state = self.session.state();
+        tap.message(Tapped {
+            at: now,
+            direction: Direction::Sent,
+            part,
+            about,
+            size: range.len() as u64,
+            bytes: &self.outbox.bytes[range],
+            before: state,
+            after: state,
+        });
+    }
+
+    /// Hands the session what the input holds next.
+    fn take_input(&mut self, now: Moment, tap: &mut dyn Tap) -> Taken {
+        let expect = self.session.expects();
+        if let Expect::Body { form, most } = expect {
+            let body = self.body.get_or_insert_with(|| BodyIn {
+                decoder: Decoder::new(form),
+                most,
+                lent: 0,
+                fault: None,
+            });
+            if !matches!(self.piece, Piece::None) {
+                return Taken::Piece; // not yet taken
+            }
+            return match body.decoder.step(&self.input[self.used..]) {
+                Step::Piece(range) => self.lend(
+                    Piece::Bytes(self.used + range.start..self.used + range.end),
+                    tap,
+                ),
+                Step::LineEnd(used) => {
+                    self.used += used;
+                    self.lend(Piece::LineEnd, tap)
+                }
+                Step::End(used) => {
+                    self.used += used;
+                    self.end_body(now, None, tap)
+                }
+                Step::More(used) => {
+                    self.used += used;
+                    self.compact();
+                    match (self.ended, form) {
+                        (Ended::No, _) => Taken::Nothing,
+                        (_, crate::session::BodyForm::ToClose) => self.end_body(now, None, tap),
+                        _ => self.end_body(now, Some(BodyFault::Cut), tap),
+                    }
+                }
+            };
+        }
+        self.take_message(now, expect, tap)
+    }
+
+    /// Offers a piece to the service, unless the body is already lost.
+    fn lend(&mut self, piece: Piece, tap: &mut dyn Tap) -> Taken {
+        let Some(body) = &mut self.body else {
+            return Taken::Nothing;
+        };
+        self.piece = piece;
+        let length = match &self.piece {
+            Piece::Bytes(range) => range.len() as u64,
+            _ => 2,
+        };
+        if body.decoder.has_refused_line_end() {
+            body.fault = body.fault.or(Some(BodyFault::BareLineEnd));
+        }
+        if body.lent.saturating_add(length) > body.most {
+            body.fault = body.fault.or(Some(BodyFault::TooLong));
+        }
+        if body.fault.is_some() {
+            if let Piece::Bytes(range) = mem::replace(&mut self.piece, Piece::None) {
+                self.used = range.end;
+            }
+            return Taken::Told;
+        }
+        body.lent += length;
+        if tap.level() == Level::Full {
+            tap.body(Direction::Received, self.piece());
+        }
+        Taken::Piece
+    }
+
+    fn end_body(&mut self, now: Moment, fault: Option<BodyFault>, tap: &mut dyn Tap) -> Taken {
+        let Some(body) = self.body.take() else {
+            return Taken::Nothing;
+        };
+        self.moved_at = now;
+        let end = BodyEnd {
+            bytes: body.lent,
+            fault: body.fault.or(fault),
+        };
+        let before = self.session.state();
+        self.session.on(now, Input::BodyEnd(end), &mut self.outbox);
+        self.show_received(now, before, 0..0, body.lent, tap);
+        Taken::Told
+    }
+
+    fn take_message(&mut self, now: Moment, expect: Expect, tap: &mut dyn Tap) -> Taken {
+        if self.skipping && !self.skip_line() {
+            return self.maybe_ended(now);
+        }
+        let cut = cut::message(expect, &self.input[self.used..], &mut self.scanned);
+        let before = self.session.state();
+        match cut {
+            Cut::Whole {
+                content,
+                ending,
+                taken,
+            } => {
+                let start = self.used;
+                self.used += taken;
+                self.scanned = 0;
+                self.moved_at = now;
+                let bytes = &self.input[start + content.start..start + content.end];
+                self.session.on(
+                    now,
+                    Input::Message(Message { bytes, ending }),
+                    &mut self.outbox,
+                );
+                self.show_received(now, before, start..start + taken, taken as u64, tap);
+                Taken::Told
+            }
+            Cut::TooLong => {
+                let shown = self.used..self.input.len();
+                let size = shown.len() as u64;
+                self.outbox
+                    .note(LIMIT, String::from("a message longer than allowed"));
+                self.session.on(now, Input::TooLong, &mut self.outbox);
+                self.show_received(now, before, shown.start..shown.start, size, tap);
+                match expect {
+                    Expect::Line { .. } => self.skipping = true,
+                    _ => self.used = self.input.len(),
+                }
+                self.scanned = 0;
+                Taken::Told
+            }
+            Cut::More => self.maybe_ended(now),
+        }
+    }
+
+    /// Drops the rest of an over-long line; true once it is gone.
+    fn skip_line(&mut self) -> bool {
+        match memchr::memchr(b'\n', &self.input[self.used..]) {
+            Some(found) => {
+                self.used += found + 1;
+                self.skipping = false;
+                true
+            }
+            None => {
+                self.used = self.input.len();
+                false
+            }
+        }
+    }
+
+    fn maybe_ended(&mut self, now: Moment) -> Taken {
+        self.compact();
+        if self.ended != Ended::Untold {
+            return Taken::Nothing;
+        }
+        self.ended = Ended::Told;
+        self.tell(now, Input::HalfClosed);
+        Taken::Told
+    }
+
+    /// Drops used bytes; what remains is at most one unfinished message.
+    fn compact(&mut self) {
+        if self.used == self.input.len() {
+            self.input.clear();
+        } else if self.used > 0 {
+            self.input.drain(..self.used);
+        }
+        self.used = 0;
+    }
+
+    /// Tells the session something that is not a message on the wire.
+    fn tell(&mut self, now: Moment, input: Input<'_, S::Answer>) {
+        self.session.on(now, input, &mut self.outbox);
+    }
+
+    fn show_received(
+        &mut self,
+        now: Moment,
+        before: &'static str,
+        range: Range<usize>,
+        size: u64,
+        tap: &mut dyn Tap,
+    ) {
+        let about = mem::replace(&mut self.outbox.received, About::new(UNNAMED));
+        if tap.level() == Level::Off {
+            return;
+        }
+        tap.message(Tapped {
+            at: now,
+            direction: Direction::Received,
+            part: self.outbox.part,
+            about: &about,
+            bytes: &self.input[range],
+            size,
+            before,
+            after: self.session.state(),
+        });
+    }
+}
+
+const UNNAMED: Verb = Verb::new("?");
+const LIMIT: Verb = Verb::new("limit");
+/// A peer that takes nothing is given up after so long when the session sets no patience.
+const STALL_MOST: Duration = Duration::from_secs(120);
+
+enum Taken {
+    /// The session was told something: its orders come first.
+    Told,
+    /// A piece is to be lent.
+    Piece,
+    /// There is nothing to take.
+    Nothing,
+}

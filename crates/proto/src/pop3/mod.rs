@@ -1,0 +1,3 @@
+//! Collecting mail (RFC 1939).
+
+pub mod ask;
