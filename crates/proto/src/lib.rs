@@ -24,6 +24,7 @@ extern crate std;
 pub mod common;
 pub mod cut;
 pub mod dialogue;
+pub mod dns;
 pub mod echo;
 pub mod outbox;
 pub mod player;

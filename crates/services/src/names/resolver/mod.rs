@@ -1,0 +1,1 @@
+//! Finds out about names that other servers hold.
