@@ -37,12 +37,18 @@ pub fn describe(bytes: &[u8]) -> Described {
     } else {
         describe_query(&message)
     };
-    Described { verb: Verb::new(&verb), text: visible(&text) }
+    Described {
+        verb: Verb::new(&verb),
+        text: visible(&text),
+    }
 }
 
 fn describe_query(message: &Message) -> (String, String) {
     let Some(question) = &message.question else {
-        return (message.opcode.to_string(), format!("{} without a question", message.opcode));
+        return (
+            message.opcode.to_string(),
+            format!("{} without a question", message.opcode),
+        );
     };
     let asked = question_text(message);
     match message.opcode {
@@ -63,13 +69,20 @@ fn question_text(message: &Message) -> String {
 
 fn describe_answer(message: &Message) -> String {
     if message.flags.truncated {
-        return format!("{} {} truncated: ask over TCP", message.rcode, question_text(message));
+        return format!(
+            "{} {} truncated: ask over TCP",
+            message.rcode,
+            question_text(message)
+        );
     }
     if !message.answer.is_empty() {
         return format!("{} {}", message.rcode, records_text(&message.answer));
     }
-    let delegation: Vec<&Record> =
-        message.authority.iter().filter(|record| record.rtype == Rtype::NS).collect();
+    let delegation: Vec<&Record> = message
+        .authority
+        .iter()
+        .filter(|record| record.rtype == Rtype::NS)
+        .collect();
     if message.rcode == Rcode::NOERROR && !message.flags.authoritative && !delegation.is_empty() {
         return referral_text(&delegation, &message.additional);
     }
@@ -105,7 +118,9 @@ fn records_text(records: &[Record]) -> String {
 }
 
 fn referral_text(delegation: &[&Record], glue: &[Record]) -> String {
-    let zone = delegation.first().map_or_else(String::new, |record| record.owner.to_string());
+    let zone = delegation
+        .first()
+        .map_or_else(String::new, |record| record.owner.to_string());
     let servers: Vec<String> = delegation
         .iter()
         .take(RECORDS_TOLD_MAX)

@@ -31,8 +31,17 @@ pub struct Record {
 impl fmt::Display for Record {
     /// `www.sud.test 300 A 127.0.0.3`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { owner, ttl_seconds, rtype, data } = self;
-        write!(f, "{owner} {ttl_seconds} {rtype} {}", data_text(*rtype, data))
+        let Self {
+            owner,
+            ttl_seconds,
+            rtype,
+            data,
+        } = self;
+        write!(
+            f,
+            "{owner} {ttl_seconds} {rtype} {}",
+            data_text(*rtype, data)
+        )
     }
 }
 
@@ -75,7 +84,9 @@ pub fn first_name(rtype: Rtype, data: &[u8]) -> Option<Name> {
         _ => return None,
     };
     let mut parser = Parser::from_ref(data.get(skipped..)?);
-    ParsedName::parse_ref(&mut parser).ok().map(|name| name.to_name())
+    ParsedName::parse_ref(&mut parser)
+        .ok()
+        .map(|name| name.to_name())
 }
 
 /// What was asked.
@@ -208,10 +219,14 @@ impl Message {
             if parsed.class() != Class::IN {
                 continue;
             }
-            let record =
-                parsed.to_any_record::<AllRecordData<_, ParsedName<_>>>().map_err(|_| Malformed)?;
+            let record = parsed
+                .to_any_record::<AllRecordData<_, ParsedName<_>>>()
+                .map_err(|_| Malformed)?;
             let mut data = Vec::new();
-            record.data().compose_rdata(&mut data).map_err(|_| Malformed)?;
+            record
+                .data()
+                .compose_rdata(&mut data)
+                .map_err(|_| Malformed)?;
             records.push(Record {
                 owner: record.owner().to_name(),
                 rtype: record.rtype(),
@@ -227,11 +242,13 @@ impl Message {
 fn sole_question(source: &domain::base::Message<[u8]>) -> Result<Option<Question>, Malformed> {
     let mut questions = source.question();
     let first = questions.next().transpose().map_err(|_| Malformed)?;
-    Ok(first.filter(|_| questions.next().is_none()).map(|question| Question {
-        name: question.qname().to_name(),
-        qtype: question.qtype(),
-        qclass: question.qclass(),
-    }))
+    Ok(first
+        .filter(|_| questions.next().is_none())
+        .map(|question| Question {
+            name: question.qname().to_name(),
+            qtype: question.qtype(),
+            qclass: question.qclass(),
+        }))
 }
 
 /// A time to live with the top bit set counts as zero (RFC 2181 section 8).

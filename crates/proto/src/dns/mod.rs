@@ -16,11 +16,12 @@ mod message;
 mod query;
 mod writer;
 
-
 pub use describe::{Described, describe, visible};
 pub use domain::base::Name as AnyName;
 pub use domain::base::iana::{Class, Opcode, OptRcode as Rcode, Rtype};
-pub use message::{Flags, Malformed, Message, Question, Record, data_text, first_name, is_well_formed};
+pub use message::{
+    Flags, Malformed, Message, Question, Record, data_text, first_name, is_well_formed,
+};
 pub use query::{Edns, Query, Refusal, query};
 pub use writer::{Full, Header, Section, Writer};
 

@@ -129,7 +129,10 @@ fn read_edns(
     for index in 0..others + usize::from(additional) {
         let owner_at = at;
         at = any_name_end(bytes, at).ok_or(CUT)?;
-        let fixed = bytes.get(at..).and_then(|rest| rest.first_chunk::<10>()).ok_or(CUT)?;
+        let fixed = bytes
+            .get(at..)
+            .and_then(|rest| rest.first_chunk::<10>())
+            .ok_or(CUT)?;
         let length = usize::from(u16::from_be_bytes([fixed[8], fixed[9]]));
         let data = bytes.get(at + 10..at + 10 + length).ok_or(CUT)?;
         at += 10 + length;

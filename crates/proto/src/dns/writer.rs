@@ -96,7 +96,11 @@ impl<'o> Writer<'o> {
 
     /// A place to [`Writer::rewind`] to.
     pub fn mark(&self) -> Mark {
-        Mark { length: self.length(), targets: self.targets_used, counts: self.counts }
+        Mark {
+            length: self.length(),
+            targets: self.targets_used,
+            counts: self.counts,
+        }
     }
 
     /// Forgets everything written since `mark`.
@@ -119,7 +123,8 @@ impl<'o> Writer<'o> {
         let mark = self.mark();
         self.name(owner);
         self.out.extend_from_slice(&rtype.to_int().to_be_bytes());
-        self.out.extend_from_slice(&Class::IN.to_int().to_be_bytes());
+        self.out
+            .extend_from_slice(&Class::IN.to_int().to_be_bytes());
         self.out.extend_from_slice(&ttl_seconds.to_be_bytes());
         let length_at = self.out.len();
         self.out.extend_from_slice(&[0, 0]);
@@ -164,7 +169,8 @@ impl<'o> Writer<'o> {
     fn opt(&mut self, edns: Edns, rcode_upper: u8, extended_error: Option<u16>) {
         self.out.extend_from_slice(&[0, 0, 41]);
         self.out.extend_from_slice(&UDP_SIZE_MAX.to_be_bytes());
-        self.out.extend_from_slice(&[rcode_upper, 0, u8::from(edns.dnssec_ok) << 7, 0]);
+        self.out
+            .extend_from_slice(&[rcode_upper, 0, u8::from(edns.dnssec_ok) << 7, 0]);
         match extended_error.filter(|_| self.length() + 8 <= self.limit + OPT_SIZE) {
             Some(code) => {
                 self.out.extend_from_slice(&[0, 6, 0, 15, 0, 2]);
@@ -257,7 +263,9 @@ fn same_name(message: &[u8], mut at: usize, name: &[u8]) -> bool {
             return false;
         };
         if length >= 0xc0 {
-            let Some(&low) = message.get(at + 1) else { return false };
+            let Some(&low) = message.get(at + 1) else {
+                return false;
+            };
             at = usize::from(length & 0x3f) << 8 | usize::from(low);
             continue;
         }

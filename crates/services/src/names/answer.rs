@@ -5,8 +5,8 @@
 //! mail, name and service hosts where there is room.
 
 use guichet_proto::dns::{
-    Class, Edns, Full, HEADER_SIZE, Header, MESSAGE_SIZE_MAX, Opcode, Query, Rcode, Refusal,
-    Rtype, Section, UDP_SIZE_MAX, UDP_SIZE_PLAIN, Writer,
+    Class, Edns, Full, HEADER_SIZE, Header, MESSAGE_SIZE_MAX, Opcode, Query, Rcode, Refusal, Rtype,
+    Section, UDP_SIZE_MAX, UDP_SIZE_PLAIN, Writer,
 };
 
 use super::load::Zones;
@@ -112,7 +112,10 @@ fn bare(query: &[u8], rcode: Rcode, out: &mut Vec<u8>) -> Answered {
         rcode,
     };
     Writer::new(out, usize::from(UDP_SIZE_PLAIN), false).finish(&header, None, None);
-    Answered::Sent { rcode, truncated: false }
+    Answered::Sent {
+        rcode,
+        truncated: false,
+    }
 }
 
 /// An answer in the making.
@@ -133,7 +136,9 @@ enum Next {
 
 impl<'z> Reply<'z, '_> {
     fn send(self, edns: Option<Edns>) -> Answered {
-        let Header { rcode, truncated, .. } = self.header;
+        let Header {
+            rcode, truncated, ..
+        } = self.header;
         self.writer.finish(&self.header, edns, self.extended_error);
         Answered::Sent { rcode, truncated }
     }
@@ -150,7 +155,8 @@ impl<'z> Reply<'z, '_> {
         let mut next = self.step(name, true)?;
         while let Next::Alias(target) = next {
             let circle = |other: &[u8]| other.eq_ignore_ascii_case(&target);
-            if passed.len() == ALIASES_MAX || circle(name) || passed.iter().any(|name| circle(name)) {
+            if passed.len() == ALIASES_MAX || circle(name) || passed.iter().any(|name| circle(name))
+            {
                 break;
             }
             next = self.step(&target, false)?;
@@ -213,7 +219,9 @@ impl<'z> Reply<'z, '_> {
         if let Some(set) = node.set(self.qtype) {
             return self.positive(set, name);
         }
-        let Some(alias) = node.set(Rtype::CNAME) else { return self.negative(zone) };
+        let Some(alias) = node.set(Rtype::CNAME) else {
+            return self.negative(zone);
+        };
         self.records(Section::Answer, name, alias)?;
         Ok(match alias.data.first() {
             Some(target) => Next::Alias(target.to_vec()),
@@ -231,7 +239,8 @@ impl<'z> Reply<'z, '_> {
     fn negative(&mut self, zone: &Zone) -> Result<Next, Full> {
         if let Some((ttl_seconds, soa)) = zone.soa() {
             let apex = zone.apex().as_slice();
-            self.writer.record(Section::Authority, apex, Rtype::SOA, ttl_seconds, soa)?;
+            self.writer
+                .record(Section::Authority, apex, Rtype::SOA, ttl_seconds, soa)?;
         }
         Ok(Next::Done)
     }
@@ -240,7 +249,9 @@ impl<'z> Reply<'z, '_> {
     /// below the cut is part of the referral: without it the answer counts as truncated
     /// (RFC 9471 section 3.1). Glue beside it helps and may be missing (section 3.2).
     fn referral(&mut self, zone: &Zone, node: &Node, cut: &[u8]) -> Result<(), Full> {
-        let Some(servers) = node.set(Rtype::NS) else { return Ok(()) };
+        let Some(servers) = node.set(Rtype::NS) else {
+            return Ok(());
+        };
         self.records(Section::Authority, cut, servers)?;
         let cut = Folded::new(cut);
         let below = |server: &Folded| {
@@ -264,23 +275,39 @@ impl<'z> Reply<'z, '_> {
 
     /// Renames by DNAME: the DNAME, a CNAME made for this one name, and on (RFC 6672 section 3).
     fn rename(&mut self, node: &Node, name: &[u8], offset: usize) -> Result<Next, Full> {
-        let Some(set) = node.set(Rtype::DNAME) else { return Ok(Next::Done) };
-        let Some(target) = set.data.first() else { return Ok(Next::Done) };
+        let Some(set) = node.set(Rtype::DNAME) else {
+            return Ok(Next::Done);
+        };
+        let Some(target) = set.data.first() else {
+            return Ok(Next::Done);
+        };
         self.records(Section::Answer, &name[offset..], set)?;
         let renamed = [&name[..offset], target].concat();
         if renamed.len() > 255 {
             self.header.rcode = Rcode::YXDOMAIN;
             return Ok(Next::Done);
         }
-        self.writer.record(Section::Answer, name, Rtype::CNAME, set.ttl_seconds, &renamed)?;
-        Ok(if self.qtype == Rtype::CNAME { Next::Done } else { Next::Alias(renamed) })
+        self.writer.record(
+            Section::Answer,
+            name,
+            Rtype::CNAME,
+            set.ttl_seconds,
+            &renamed,
+        )?;
+        Ok(if self.qtype == Rtype::CNAME {
+            Next::Done
+        } else {
+            Next::Alias(renamed)
+        })
     }
 
     /// All records of a set, or none of them.
     fn records(&mut self, section: Section, owner: &[u8], set: &RrSet) -> Result<(), Full> {
         let mark = self.writer.mark();
         for data in &set.data {
-            let added = self.writer.record(section, owner, set.rtype, set.ttl_seconds, data);
+            let added = self
+                .writer
+                .record(section, owner, set.rtype, set.ttl_seconds, data);
             if added.is_err() {
                 self.writer.rewind(mark);
                 return Err(Full);
@@ -308,9 +335,16 @@ impl<'z> Reply<'z, '_> {
             _ => return,
         };
         let zones = self.zones;
-        let targets = || set.data.iter().take(HELPED_MAX).filter_map(|data| data.get(name_at..));
+        let targets = || {
+            set.data
+                .iter()
+                .take(HELPED_MAX)
+                .filter_map(|data| data.get(name_at..))
+        };
         for (index, target) in targets().enumerate() {
-            let known = targets().take(index).any(|other| other.eq_ignore_ascii_case(target));
+            let known = targets()
+                .take(index)
+                .any(|other| other.eq_ignore_ascii_case(target));
             if !known
                 && let Some(node) = zones.host(&Folded::new(target))
                 && self.addresses(target, node).is_err()

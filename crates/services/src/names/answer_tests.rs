@@ -88,10 +88,22 @@ fn shows(
     additional: &[&str],
 ) {
     let message = ask(asked, qtype);
-    assert_eq!((message.rcode, message.flags.authoritative), verdict, "{asked} {qtype}");
+    assert_eq!(
+        (message.rcode, message.flags.authoritative),
+        verdict,
+        "{asked} {qtype}"
+    );
     assert_eq!(lines(&message.answer), answer, "answer to {asked} {qtype}");
-    assert_eq!(lines(&message.authority), authority, "authority for {asked} {qtype}");
-    assert_eq!(lines(&message.additional), additional, "additional for {asked} {qtype}");
+    assert_eq!(
+        lines(&message.authority),
+        authority,
+        "authority for {asked} {qtype}"
+    );
+    assert_eq!(
+        lines(&message.additional),
+        additional,
+        "additional for {asked} {qtype}"
+    );
     assert!(!message.flags.recursion_available && message.flags.recursion_desired);
     assert_eq!(message.id, 77);
 }
@@ -103,12 +115,26 @@ const SOA: &str = "sud.test 60 SOA ns1.sud.test. postmaster.sud.test. 7 3600 900
 
 #[test]
 fn names_that_exist() {
-    shows("www.sud.test", Rtype::A, YES, &["www.sud.test 300 A 127.0.0.3"], &[], &[]);
+    shows(
+        "www.sud.test",
+        Rtype::A,
+        YES,
+        &["www.sud.test 300 A 127.0.0.3"],
+        &[],
+        &[],
+    );
     shows("www.sud.test", Rtype::AAAA, YES, &[], &[SOA], &[]);
-    shows("sud.test", Rtype::MX, YES, &["sud.test 300 MX 10 Mail.sud.test."], &[], &[
-        "Mail.sud.test 300 A 127.0.0.3",
-        "Mail.sud.test 300 AAAA ::1",
-    ]);
+    shows(
+        "sud.test",
+        Rtype::MX,
+        YES,
+        &["sud.test 300 MX 10 Mail.sud.test."],
+        &[],
+        &[
+            "Mail.sud.test 300 A 127.0.0.3",
+            "Mail.sud.test 300 AAAA ::1",
+        ],
+    );
     shows("c.sud.test", Rtype::A, YES, &[], &[SOA], &[]); // an empty non-terminal
     shows("b.c.sud.test", Rtype::A, YES, &[], &[SOA], &[]);
 }
@@ -126,10 +152,31 @@ fn names_that_do_not() {
 
 #[test]
 fn wildcards_speak_for_what_is_missing_only() {
-    shows("x.wild.sud.test", Rtype::TXT, YES, &["x.wild.sud.test 300 TXT \"wild\""], &[], &[]);
-    shows("y.x.wild.sud.test", Rtype::TXT, YES, &["y.x.wild.sud.test 300 TXT \"wild\""], &[], &[]);
+    shows(
+        "x.wild.sud.test",
+        Rtype::TXT,
+        YES,
+        &["x.wild.sud.test 300 TXT \"wild\""],
+        &[],
+        &[],
+    );
+    shows(
+        "y.x.wild.sud.test",
+        Rtype::TXT,
+        YES,
+        &["y.x.wild.sud.test 300 TXT \"wild\""],
+        &[],
+        &[],
+    );
     shows("x.wild.sud.test", Rtype::A, YES, &[], &[SOA], &[]);
-    shows("*.wild.sud.test", Rtype::TXT, YES, &["*.wild.sud.test 300 TXT \"wild\""], &[], &[]);
+    shows(
+        "*.wild.sud.test",
+        Rtype::TXT,
+        YES,
+        &["*.wild.sud.test 300 TXT \"wild\""],
+        &[],
+        &[],
+    );
     // The empty non-terminal exists and so hides the wildcard, for itself and below.
     shows("ent.wild.sud.test", Rtype::TXT, YES, &[], &[SOA], &[]);
     shows("x.ent.wild.sud.test", Rtype::TXT, NO, &[], &[SOA], &[]);
@@ -138,14 +185,23 @@ fn wildcards_speak_for_what_is_missing_only() {
 
 #[test]
 fn delegations_are_referred() {
-    let servers = ["sub.sud.test 300 NS ns.sub.sud.test.", "sub.sud.test 300 NS ns2.sub.sud.test."];
-    let glue = ["ns.sub.sud.test 300 A 127.0.1.1", "ns2.sub.sud.test 300 A 127.0.1.2"];
+    let servers = [
+        "sub.sud.test 300 NS ns.sub.sud.test.",
+        "sub.sud.test 300 NS ns2.sub.sud.test.",
+    ];
+    let glue = [
+        "ns.sub.sud.test 300 A 127.0.1.1",
+        "ns2.sub.sud.test 300 A 127.0.1.2",
+    ];
     for asked in ["sub.sud.test", "x.y.sub.sud.test", "ns.sub.sud.test"] {
         shows(asked, Rtype::A, REFERRAL, &[], &servers, &glue);
     }
     shows("x.sub.sud.test", Rtype::DS, REFERRAL, &[], &servers, &glue);
     let ds = ask("sub.sud.test", Rtype::DS);
-    assert!(ds.flags.authoritative && ds.answer.len() == 1, "DS is the parent's");
+    assert!(
+        ds.flags.authoritative && ds.answer.len() == 1,
+        "DS is the parent's"
+    );
     let outside = ["lost.sud.test 300 NS ns.elsewhere.example."];
     shows("www.lost.sud.test", Rtype::A, REFERRAL, &[], &outside, &[]);
 }
@@ -157,30 +213,54 @@ fn aliases_are_followed_inside_our_zones() {
     shows("alias.sud.test", Rtype::A, YES, &[alias, www], &[], &[]);
     shows("alias.sud.test", Rtype::CNAME, YES, &[alias], &[], &[]);
     let chain = "chain.sud.test 300 CNAME alias.sud.test.";
-    shows("chain.sud.test", Rtype::A, YES, &[chain, alias, www], &[], &[]);
+    shows(
+        "chain.sud.test",
+        Rtype::A,
+        YES,
+        &[chain, alias, www],
+        &[],
+        &[],
+    );
     shows("alias.sud.test", Rtype::MX, YES, &[alias], &[SOA], &[]);
     let away = "away.sud.test 300 CNAME www.elsewhere.example.";
     shows("away.sud.test", Rtype::A, YES, &[away], &[], &[]);
     let nowhere = "nowhere.sud.test 300 CNAME missing.sud.test.";
     shows("nowhere.sud.test", Rtype::A, NO, &[nowhere], &[SOA], &[]);
-    let nord = ["to-nord.sud.test 300 CNAME www.nord.test.", "www.nord.test 300 A 127.0.0.2"];
+    let nord = [
+        "to-nord.sud.test 300 CNAME www.nord.test.",
+        "www.nord.test 300 A 127.0.0.2",
+    ];
     shows("to-nord.sud.test", Rtype::A, YES, &nord, &[], &[]);
     let over = ask("over.sud.test", Rtype::A);
     assert!(over.flags.authoritative && over.answer.len() == 1 && over.authority.len() == 2);
-    assert_eq!(ask("round.sud.test", Rtype::A).answer.len(), 2, "a circle is walked once");
+    assert_eq!(
+        ask("round.sud.test", Rtype::A).answer.len(),
+        2,
+        "a circle is walked once"
+    );
 }
 
 #[test]
 fn dname_renames_what_is_below() {
     let rename = "old.sud.test 300 DNAME new.sud.test.";
-    shows("x.old.sud.test", Rtype::A, YES, &[
-        rename,
-        "x.old.sud.test 300 CNAME x.new.sud.test.",
-        "x.new.sud.test 300 A 127.0.0.7",
-    ], &[], &[]);
+    shows(
+        "x.old.sud.test",
+        Rtype::A,
+        YES,
+        &[
+            rename,
+            "x.old.sud.test 300 CNAME x.new.sud.test.",
+            "x.new.sud.test 300 A 127.0.0.7",
+        ],
+        &[],
+        &[],
+    );
     shows("old.sud.test", Rtype::DNAME, YES, &[rename], &[], &[]);
     shows("old.sud.test", Rtype::A, YES, &[], &[SOA], &[]);
-    let long = format!("{}.old.sud.test", ["y".repeat(60), "y".repeat(60), "y".repeat(60)].join("."));
+    let long = format!(
+        "{}.old.sud.test",
+        ["y".repeat(60), "y".repeat(60), "y".repeat(60)].join(".")
+    );
     assert_eq!(ask(&long, Rtype::A).rcode, Rcode::NXDOMAIN);
 }
 
@@ -192,25 +272,39 @@ fn any_is_answered_with_one_set() {
 
 #[test]
 fn the_case_of_the_question_is_kept() {
-    let (_, bytes) =
-        ask_bytes(&query(1, &name("wWw.SuD.tEsT"), Rtype::A, false, false), Carrier::Udp);
+    let (_, bytes) = ask_bytes(
+        &query(1, &name("wWw.SuD.tEsT"), Rtype::A, false, false),
+        Carrier::Udp,
+    );
     let message = Message::read(&bytes).unwrap();
     assert_eq!(message.question.unwrap().name.to_string(), "wWw.SuD.tEsT");
     assert_eq!(message.answer[0].owner.to_string(), "wWw.SuD.tEsT");
-    assert_eq!(bytes.len(), 12 + 18 + 16, "the owner is a pointer to the question");
+    assert_eq!(
+        bytes.len(),
+        12 + 18 + 16,
+        "the owner is a pointer to the question"
+    );
 }
 
 #[test]
 fn answers_fit_the_client() {
     let big = |edns_size: Option<u16>, carrier| {
-        let mut asked = query(1, &name("big.sud.test"), Rtype::TXT, false, edns_size.is_some());
+        let mut asked = query(
+            1,
+            &name("big.sud.test"),
+            Rtype::TXT,
+            false,
+            edns_size.is_some(),
+        );
         if let Some(size) = edns_size {
             let at = asked.len() - 8;
             asked[at..at + 2].copy_from_slice(&size.to_be_bytes());
         }
         let (answered, bytes) = ask_bytes(&asked, carrier);
         let message = Message::read(&bytes).unwrap();
-        let Answered::Sent { truncated, .. } = answered else { panic!("no answer") };
+        let Answered::Sent { truncated, .. } = answered else {
+            panic!("no answer")
+        };
         assert_eq!(message.flags.truncated, truncated);
         assert_eq!(message.edns.is_some(), edns_size.is_some() && !truncated);
         (truncated, bytes.len())
@@ -220,14 +314,23 @@ fn answers_fit_the_client() {
     assert!(matches!(big(Some(4096), Carrier::Udp), (true, ..=1232)));
     assert!(matches!(big(None, Carrier::Tcp), (false, 1233..)));
     // Our own offer is stated whatever the client's.
-    let (_, bytes) = ask_bytes(&query(1, &name("www.sud.test"), Rtype::A, false, true), Carrier::Udp);
+    let (_, bytes) = ask_bytes(
+        &query(1, &name("www.sud.test"), Rtype::A, false, true),
+        Carrier::Udp,
+    );
     assert_eq!(Message::read(&bytes).unwrap().edns.unwrap().udp_size, 1232);
 }
 
 #[test]
 fn missing_glue_is_a_truncated_answer_and_missing_help_is_not() {
-    let (_, bytes) = ask_bytes(&query(1, &name("wide.sud.test"), Rtype::A, false, true), Carrier::Udp);
-    assert!(Message::read(&bytes).unwrap().flags.truncated, "glue below the cut is required");
+    let (_, bytes) = ask_bytes(
+        &query(1, &name("wide.sud.test"), Rtype::A, false, true),
+        Carrier::Udp,
+    );
+    assert!(
+        Message::read(&bytes).unwrap().flags.truncated,
+        "glue below the cut is required"
+    );
     let whole = ask("wide.sud.test", Rtype::A);
     assert_eq!((whole.authority.len(), whole.additional.len()), (40, 40));
 }
@@ -251,7 +354,8 @@ fn what_is_no_question_for_us() {
         }
     };
     let opt = good.len() - 11;
-    let cases: &[(&str, &dyn Fn(&mut Vec<u8>), &str)] = &[
+    type Case<'a> = (&'a str, &'a dyn Fn(&mut Vec<u8>), &'a str);
+    let cases: &[Case<'_>] = &[
         ("as it is", &|_| (), "NOERROR"),
         ("a response", &|b| b[2] |= 0x80, "silence"),
         ("short header", &|b| b.truncate(11), "silence"),
@@ -266,11 +370,43 @@ fn what_is_no_question_for_us() {
         ("AXFR", &|b| b[opt - 3] = 252, "REFUSED"),
         ("type OPT", &|b| b[opt - 3] = 41, "FORMERR"),
         ("EDNS version 1", &|b| b[opt + 6] = 1, "BADVERS"),
-        ("OPT with an owner", &|b| { b.splice(opt..opt + 1, [1, b'x', 0]); }, "FORMERR"),
-        ("OPT cut", &|b| { b.pop(); }, "FORMERR"),
-        ("option beyond OPT", &|b| { b[opt + 10] = 4; b.extend([0, 3, 0, 9]); }, "FORMERR"),
-        ("two OPT", &|b| { b[11] = 2; b.extend_from_within(opt..); }, "FORMERR"),
-        ("name in a loop", &|b| { b.splice(12..26, [0xc0, 12]); }, "FORMERR"),
+        (
+            "OPT with an owner",
+            &|b| {
+                b.splice(opt..opt + 1, [1, b'x', 0]);
+            },
+            "FORMERR",
+        ),
+        (
+            "OPT cut",
+            &|b| {
+                b.pop();
+            },
+            "FORMERR",
+        ),
+        (
+            "option beyond OPT",
+            &|b| {
+                b[opt + 10] = 4;
+                b.extend([0, 3, 0, 9]);
+            },
+            "FORMERR",
+        ),
+        (
+            "two OPT",
+            &|b| {
+                b[11] = 2;
+                b.extend_from_within(opt..);
+            },
+            "FORMERR",
+        ),
+        (
+            "name in a loop",
+            &|b| {
+                b.splice(12..26, [0xc0, 12]);
+            },
+            "FORMERR",
+        ),
         ("label of 64", &|b| b[12] = 64, "FORMERR"),
         ("name cut", &|b| b.truncate(20), "FORMERR"),
     ];
@@ -281,7 +417,10 @@ fn what_is_no_question_for_us() {
 
 #[test]
 fn a_refusal_says_why_and_badvers_fits_its_record() {
-    let (_, bytes) = ask_bytes(&query(1, &name("other.example"), Rtype::A, false, true), Carrier::Udp);
+    let (_, bytes) = ask_bytes(
+        &query(1, &name("other.example"), Rtype::A, false, true),
+        Carrier::Udp,
+    );
     assert_eq!(bytes[bytes.len() - 6..], [0, 15, 0, 2, 0, 20]);
 }
 
@@ -290,7 +429,10 @@ fn names_swap_whole() {
     let names = Names::new(zones());
     let held = names.zones();
     names.replace(Zones::default());
-    assert!(held.get(&name("sud.test")).is_some(), "an answer in the making keeps its image");
+    assert!(
+        held.get(&name("sud.test")).is_some(),
+        "an answer in the making keeps its image"
+    );
     assert!(names.zones().get(&name("sud.test")).is_none());
 }
 

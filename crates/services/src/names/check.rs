@@ -6,7 +6,7 @@ use std::fmt;
 use guichet_proto::dns::{Name, Record, Rtype, first_name};
 
 use super::parse::{Line, parse};
-use super::zone::{Found, Folded, Zone};
+use super::zone::{Folded, Found, Zone};
 
 /// Whether a zone may be served in spite of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -30,15 +30,27 @@ pub struct Finding {
 
 impl Finding {
     pub(super) fn error(line: usize, text: String) -> Self {
-        Self { severity: Severity::Error, line: Some(line), text }
+        Self {
+            severity: Severity::Error,
+            line: Some(line),
+            text,
+        }
     }
 
     fn warning(line: usize, text: String) -> Self {
-        Self { severity: Severity::Warning, line: Some(line), text }
+        Self {
+            severity: Severity::Warning,
+            line: Some(line),
+            text,
+        }
     }
 
     fn whole(text: String) -> Self {
-        Self { severity: Severity::Error, line: None, text }
+        Self {
+            severity: Severity::Error,
+            line: None,
+            text,
+        }
     }
 }
 
@@ -74,7 +86,9 @@ pub fn check(origin: &Name, text: &str) -> (Option<Zone>, Vec<Finding>) {
     let zone = Zone::build(apex, lines.iter().map(|line| line.record.clone()).collect());
     each_target(&zone, &lines, &mut findings);
     findings.sort_by_key(|finding| finding.line);
-    let served = findings.iter().all(|finding| finding.severity < Severity::Error);
+    let served = findings
+        .iter()
+        .all(|finding| finding.severity < Severity::Error);
     (served.then_some(zone), findings)
 }
 
@@ -95,16 +109,30 @@ fn each_record(apex: &Name, lines: Vec<Line>, findings: &mut Vec<Finding>) -> Ve
     let mut soa_line = None;
     let mut kept = Vec::with_capacity(lines.len());
     for line in lines {
-        let Record { owner, rtype, data, ttl_seconds } = &line.record;
+        let Record {
+            owner,
+            rtype,
+            data,
+            ttl_seconds,
+        } = &line.record;
         let problem = if !owner.ends_with(apex) {
-            Some(Finding::error(line.number, format!("{owner} is not in the zone {apex}")))
+            Some(Finding::error(
+                line.number,
+                format!("{owner} is not in the zone {apex}"),
+            ))
         } else if rtype.to_int() >= 128 && rtype.to_int() < 256 || *rtype == Rtype::OPT {
-            Some(Finding::error(line.number, format!("{rtype} does not belong into a zone file")))
+            Some(Finding::error(
+                line.number,
+                format!("{rtype} does not belong into a zone file"),
+            ))
         } else if *ttl_seconds >> 31 != 0 {
             let text = "the TTL is above 2147483647 seconds (RFC 2181 section 8)";
             Some(Finding::error(line.number, text.to_owned()))
         } else if *rtype == Rtype::SOA && soa_line.is_some() {
-            let text = format!("a second SOA; the first is on line {}", soa_line.unwrap_or(0));
+            let text = format!(
+                "a second SOA; the first is on line {}",
+                soa_line.unwrap_or(0)
+            );
             Some(Finding::error(line.number, text))
         } else if !seen.insert((owner.clone(), *rtype, data.clone())) {
             let text = format!("{owner} {rtype}: the same record again, ignored");
@@ -130,7 +158,9 @@ fn each_name(apex: &Name, lines: &[Line], findings: &mut Vec<Finding>) {
         names.entry(&line.record.owner).or_default().push(line);
     }
     let has = |name: &Name, rtype: Rtype| {
-        names.get(name).is_some_and(|lines| lines.iter().any(|line| line.record.rtype == rtype))
+        names
+            .get(name)
+            .is_some_and(|lines| lines.iter().any(|line| line.record.rtype == rtype))
     };
     if !has(apex, Rtype::NS) {
         let text = format!("the zone has no NS record at {apex}; it needs at least one");
@@ -180,7 +210,9 @@ fn mixed_ttl(lines: &[&Line], findings: &mut Vec<Finding>) {
 /// Rules for the names that records point to, and for records nobody will ever see.
 fn each_target(zone: &Zone, lines: &[Line], findings: &mut Vec<Finding>) {
     for line in lines {
-        let Record { owner, rtype, data, .. } = &line.record;
+        let Record {
+            owner, rtype, data, ..
+        } = &line.record;
         let node = zone.node(owner.as_slice());
         let below_cut = node.is_some_and(|node| node.hidden);
         let address = matches!(*rtype, Rtype::A | Rtype::AAAA);
@@ -200,15 +232,17 @@ fn each_target(zone: &Zone, lines: &[Line], findings: &mut Vec<Finding>) {
 }
 
 fn may_stand_at_cut(rtype: Rtype) -> bool {
-    matches!(rtype, Rtype::NS | Rtype::DS | Rtype::A | Rtype::AAAA | Rtype::RRSIG | Rtype::NSEC)
+    matches!(
+        rtype,
+        Rtype::NS | Rtype::DS | Rtype::A | Rtype::AAAA | Rtype::RRSIG | Rtype::NSEC
+    )
 }
 
 /// A name server, mail server or service inside the zone must have an address.
 fn target_in_zone(zone: &Zone, line: &Line, target: &Name, findings: &mut Vec<Finding>) {
     let rtype = line.record.rtype;
-    let addressed = |node: &super::zone::Node| {
-        node.set(Rtype::A).is_some() || node.set(Rtype::AAAA).is_some()
-    };
+    let addressed =
+        |node: &super::zone::Node| node.set(Rtype::A).is_some() || node.set(Rtype::AAAA).is_some();
     let (known, alias) = match zone.find(&Folded::new(target.as_slice()), false) {
         Found::Exact(node) | Found::Wildcard(node) => {
             (addressed(node), node.set(Rtype::CNAME).is_some())
@@ -217,7 +251,10 @@ fn target_in_zone(zone: &Zone, line: &Line, target: &Name, findings: &mut Vec<Fi
         // that delegation must have it (RFC 1034 section 4.2.1).
         Found::Delegation(..) if rtype == Rtype::NS => {
             let below_own_cut = target.ends_with(&line.record.owner);
-            (!below_own_cut || zone.node(target.as_slice()).is_some_and(addressed), false)
+            (
+                !below_own_cut || zone.node(target.as_slice()).is_some_and(addressed),
+                false,
+            )
         }
         Found::Delegation(..) | Found::Renamed(..) => (true, false),
         Found::Missing => (false, false),

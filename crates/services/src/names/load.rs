@@ -79,7 +79,9 @@ impl Zones {
     fn insert(&mut self, zone: Zone) -> bool {
         let folded = Folded::new(zone.apex().as_slice());
         self.apex_labels_max = self.apex_labels_max.max(folded.labels());
-        self.zones.insert(folded.key().into(), Arc::new(zone)).is_none()
+        self.zones
+            .insert(folded.key().into(), Arc::new(zone))
+            .is_none()
     }
 
     /// Reads every `*.zone` file of a folder. The file's name without `.zone` is the first
@@ -88,7 +90,10 @@ impl Zones {
     /// # Errors
     /// The first file that cannot be read or served, with the line.
     pub fn load(folder: &Path) -> Result<Loaded, LoadError> {
-        let mut loaded = Loaded { zones: Self::default(), warnings: Vec::new() };
+        let mut loaded = Loaded {
+            zones: Self::default(),
+            warnings: Vec::new(),
+        };
         let io = |path: &Path| {
             let path = path.to_owned();
             move |source| LoadError::Io { path, source }
@@ -96,7 +101,10 @@ impl Zones {
         let mut paths = Vec::new();
         for entry in std::fs::read_dir(folder).map_err(io(folder))? {
             let path = entry.map_err(io(folder))?.path();
-            if path.extension().is_some_and(|extension| extension == "zone") {
+            if path
+                .extension()
+                .is_some_and(|extension| extension == "zone")
+            {
                 paths.push(path);
             }
         }
@@ -141,20 +149,26 @@ fn load_file(loaded: &mut Loaded, path: PathBuf) -> Result<(), LoadError> {
         Some(stem) => parse_name(stem),
         None => None,
     };
-    let Some(origin) = origin else { return Err(LoadError::FileName { path }) };
+    let Some(origin) = origin else {
+        return Err(LoadError::FileName { path });
+    };
     let text = match read(&path) {
         Ok(text) => text,
         Err(source) => return Err(LoadError::Io { path, source }),
     };
     let (zone, findings) = check(&origin, &text);
     let Some(zone) = zone else {
-        let worst = findings.into_iter().find(|finding| finding.severity == Severity::Error);
+        let worst = findings
+            .into_iter()
+            .find(|finding| finding.severity == Severity::Error);
         return Err(match worst {
             Some(finding) => LoadError::Zone { path, finding },
             None => LoadError::FileName { path },
         });
     };
-    loaded.warnings.extend(findings.into_iter().map(|finding| (path.clone(), finding)));
+    loaded
+        .warnings
+        .extend(findings.into_iter().map(|finding| (path.clone(), finding)));
     let name = zone.apex().clone();
     match loaded.zones.insert(zone) {
         true => Ok(()),

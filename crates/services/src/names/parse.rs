@@ -27,11 +27,16 @@ pub fn parse_name(text: &str) -> Option<Name> {
 
 /// Reads a zone file. `origin` completes relative names until the file sets `$ORIGIN`.
 pub(super) fn parse(origin: &Name, text: &str) -> Result<Vec<Line>, Finding> {
-    let mut counter = LineCounter { text, offset: 0, line: 1 };
+    let mut counter = LineCounter {
+        text,
+        offset: 0,
+        line: 1,
+    };
     // The scanner of `domain` 0.12.3 panics on some torn entries (an unclosed quote followed by a
     // parenthesis). It holds nothing but the text, so nothing half-done can be left behind.
     catch_unwind(AssertUnwindSafe(|| scan(origin, text, &mut counter))).unwrap_or_else(|_| {
-        let text = "this entry, or the one behind it, cannot be read: is a quote or parenthesis open?";
+        let text =
+            "this entry, or the one behind it, cannot be read: is a quote or parenthesis open?";
         Err(Finding::error(counter.line, text.to_owned()))
     })
 }
@@ -46,7 +51,10 @@ fn scan(origin: &Name, text: &str, counter: &mut LineCounter<'_>) -> Result<Vec<
             Ok(None) => return Ok(lines),
             Ok(Some(Entry::Record(record))) => {
                 let number = counter.advance(file.current_offset());
-                lines.push(Line { record: convert(&record, number)?, number });
+                lines.push(Line {
+                    record: convert(&record, number)?,
+                    number,
+                });
             }
             Ok(Some(Entry::Include { .. })) => {
                 let number = counter.advance(file.current_offset());
@@ -78,7 +86,11 @@ impl LineCounter<'_> {
     /// The line of the record that ends before `offset`.
     fn advance(&mut self, offset: usize) -> usize {
         let offset = offset.min(self.text.len());
-        let passed = self.text.as_bytes().get(self.offset..offset).unwrap_or_default();
+        let passed = self
+            .text
+            .as_bytes()
+            .get(self.offset..offset)
+            .unwrap_or_default();
         // The scanner may or may not stand behind the line end of the record itself.
         let ends = passed.iter().filter(|&&byte| byte == b'\n').count();
         let number = self.line + ends - usize::from(passed.ends_with(b"\n"));
@@ -96,9 +108,18 @@ fn convert(scanned: &ScannedRecord, number: usize) -> Result<Record, Finding> {
     // The scanner lets empty labels (a..b) pass and gives names that are not what they say they
     // are; so owner and data are read once more from their wire form.
     let mut owner = Vec::new();
-    let owner = match scanned.owner().compose(&mut owner).map(|()| Name::from_octets(owner)) {
+    let owner = match scanned
+        .owner()
+        .compose(&mut owner)
+        .map(|()| Name::from_octets(owner))
+    {
         Ok(Ok(owner)) => owner,
-        _ => return Err(Finding::error(number, "bad name: is there an empty label?".to_owned())),
+        _ => {
+            return Err(Finding::error(
+                number,
+                "bad name: is there an empty label?".to_owned(),
+            ));
+        }
     };
     let mut data = Vec::new();
     if scanned.data().compose_rdata(&mut data).is_err() || data.len() > usize::from(u16::MAX) {
@@ -122,7 +143,10 @@ fn convert(scanned: &ScannedRecord, number: usize) -> Result<Record, Finding> {
 /// next line.
 fn syntax(message: &str, text: &str, line: usize) -> Finding {
     let mut parts = message.splitn(3, ':');
-    let stands = parts.next().and_then(|part| part.parse().ok()).unwrap_or(line);
+    let stands = parts
+        .next()
+        .and_then(|part| part.parse().ok())
+        .unwrap_or(line);
     let behind = parts.next() == Some("1") && stands > line;
     let number = if behind { stands - 1 } else { stands };
     let what = parts.next().unwrap_or(message).trim();
@@ -137,6 +161,10 @@ fn syntax(message: &str, text: &str, line: usize) -> Finding {
         _ if what.contains("class") => ": all records must be of class IN",
         _ => "",
     };
-    let got = text.lines().nth(number.saturating_sub(1)).unwrap_or_default().trim();
+    let got = text
+        .lines()
+        .nth(number.saturating_sub(1))
+        .unwrap_or_default()
+        .trim();
     Finding::error(number, format!("{what}{hint}; got: {}", visible(got)))
 }

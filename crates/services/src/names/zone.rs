@@ -72,7 +72,12 @@ pub(super) struct Folded {
 impl Folded {
     /// Takes an uncompressed wire name of at most 255 bytes.
     pub fn new(name: &[u8]) -> Self {
-        let mut folded = Self { bytes: [0; 255], length: 0, offsets: [0; 128], labels: 0 };
+        let mut folded = Self {
+            bytes: [0; 255],
+            length: 0,
+            offsets: [0; 128],
+            labels: 0,
+        };
         for (to, from) in folded.bytes.iter_mut().zip(name) {
             *to = from.to_ascii_lowercase();
         }
@@ -124,7 +129,9 @@ impl Zone {
 
     /// The serial number of its SOA (RFC 1035 section 3.3.13).
     pub fn serial(&self) -> u32 {
-        self.soa().and_then(|(_, data)| soa_field(data, 0)).unwrap_or(0)
+        self.soa()
+            .and_then(|(_, data)| soa_field(data, 0))
+            .unwrap_or(0)
     }
 
     /// TTL for negative answers, and the SOA's data.
@@ -182,14 +189,25 @@ impl Zone {
     /// Puts checked records together. Records must be of class IN, at or below the apex, with one
     /// SOA at the apex, as [`check`](super::check) makes sure.
     pub(super) fn build(apex: Name, records: Vec<Record>) -> Self {
-        let mut zone =
-            Self { apex, nodes: HashMap::new(), negative_ttl_seconds: 0, records: Vec::new() };
+        let mut zone = Self {
+            apex,
+            nodes: HashMap::new(),
+            negative_ttl_seconds: 0,
+            records: Vec::new(),
+        };
         for record in &records {
             zone.add(record);
         }
         zone.link();
-        if let Some(set) = zone.node(zone.apex.as_slice()).and_then(|node| node.set(Rtype::SOA)) {
-            let minimum = set.data.first().and_then(|data| soa_field(data, 4)).unwrap_or(0);
+        if let Some(set) = zone
+            .node(zone.apex.as_slice())
+            .and_then(|node| node.set(Rtype::SOA))
+        {
+            let minimum = set
+                .data
+                .first()
+                .and_then(|data| soa_field(data, 4))
+                .unwrap_or(0);
             zone.negative_ttl_seconds = set.ttl_seconds.min(minimum);
         }
         zone.records = records;
@@ -207,8 +225,13 @@ impl Zone {
         for labels in self.apex.label_count()..=folded.labels() {
             self.nodes.entry(folded.tail(labels).into()).or_default();
         }
-        let Some(node) = self.nodes.get_mut(folded.key()) else { return };
-        let at = match node.sets.binary_search_by_key(&record.rtype, |set| set.rtype) {
+        let Some(node) = self.nodes.get_mut(folded.key()) else {
+            return;
+        };
+        let at = match node
+            .sets
+            .binary_search_by_key(&record.rtype, |set| set.rtype)
+        {
             Ok(at) => at,
             Err(at) => {
                 let set = RrSet {

@@ -52,8 +52,17 @@ pub fn organisation(organisation: &Organisation) -> String {
             line(text, name, address_type(*address), address);
         }
     };
-    comment(&mut text, &format!("The names of {}. Lines beginning with ; are", organisation.domain));
-    comment(&mut text, "comments. After a change raise the serial number and reload.");
+    comment(
+        &mut text,
+        &format!(
+            "The names of {}. Lines beginning with ; are",
+            organisation.domain
+        ),
+    );
+    comment(
+        &mut text,
+        "comments. After a change raise the serial number and reload.",
+    );
     head(&mut text, &domain, "ns1", "postmaster", organisation.serial);
     comment(&mut text, "Who answers for this zone, and where.");
     line(&mut text, "@", "NS", "ns1");
@@ -65,14 +74,26 @@ pub fn organisation(organisation: &Organisation) -> String {
         comment(&mut text, "Any other name leads to the web server.");
         addresses(&mut text, "*");
     }
-    comment(&mut text, "Mail for the domain goes to this host (the smaller number first).");
+    comment(
+        &mut text,
+        "Mail for the domain goes to this host (the smaller number first).",
+    );
     line(&mut text, "@", "MX", "10 mail");
     addresses(&mut text, "mail");
-    comment(&mut text, "Only that host sends mail for the domain (SPF, RFC 7208).");
+    comment(
+        &mut text,
+        "Only that host sends mail for the domain (SPF, RFC 7208).",
+    );
     line(&mut text, "@", "TXT", "\"v=spf1 mx -all\"");
-    comment(&mut text, "What receivers should do with mail that fails the checks (DMARC).");
+    comment(
+        &mut text,
+        "What receivers should do with mail that fails the checks (DMARC).",
+    );
     line(&mut text, "_dmarc", "TXT", "\"v=DMARC1; p=none\"");
-    comment(&mut text, "Where mail programs hand over and collect: priority weight port host.");
+    comment(
+        &mut text,
+        "Where mail programs hand over and collect: priority weight port host.",
+    );
     line(&mut text, "_submissions._tcp", "SRV", "0 1 465 mail");
     line(&mut text, "_submission._tcp", "SRV", "0 1 587 mail");
     line(&mut text, "_pop3s._tcp", "SRV", "0 1 995 mail");
@@ -83,22 +104,48 @@ pub fn organisation(organisation: &Organisation) -> String {
 /// those inside the zone get their addresses here.
 pub fn parent(zone: &Name, serial: u32, servers: &[Host], delegations: &[Delegation]) -> String {
     let mut text = String::new();
-    comment(&mut text, &match zone.is_root() {
-        true => "The root of all names. It knows only who answers for what is".to_owned(),
-        false => format!("The domain {zone}. It knows only who answers for what is"),
-    });
-    comment(&mut text, "directly below it; glue gives the addresses of those servers.");
-    let primary = servers.first().map_or_else(Name::root, |server| server.name.clone());
-    let contact = if zone.is_root() { "postmaster." } else { "postmaster" };
-    head(&mut text, &Dotted(zone), &Dotted(&primary).to_string(), contact, serial);
+    comment(
+        &mut text,
+        &match zone.is_root() {
+            true => "The root of all names. It knows only who answers for what is".to_owned(),
+            false => format!("The domain {zone}. It knows only who answers for what is"),
+        },
+    );
+    comment(
+        &mut text,
+        "directly below it; glue gives the addresses of those servers.",
+    );
+    let primary = servers
+        .first()
+        .map_or_else(Name::root, |server| server.name.clone());
+    let contact = if zone.is_root() {
+        "postmaster."
+    } else {
+        "postmaster"
+    };
+    head(
+        &mut text,
+        &Dotted(zone),
+        &Dotted(&primary).to_string(),
+        contact,
+        serial,
+    );
     for server in servers {
         line(&mut text, "@", "NS", Dotted(&server.name));
     }
     glue(&mut text, zone, servers);
     for delegation in delegations {
-        comment(&mut text, &format!("{} is in other hands.", delegation.zone));
+        comment(
+            &mut text,
+            &format!("{} is in other hands.", delegation.zone),
+        );
         for server in &delegation.servers {
-            line(&mut text, &Dotted(&delegation.zone).to_string(), "NS", Dotted(&server.name));
+            line(
+                &mut text,
+                &Dotted(&delegation.zone).to_string(),
+                "NS",
+                Dotted(&server.name),
+            );
         }
         glue(&mut text, zone, &delegation.servers);
     }
@@ -108,14 +155,22 @@ pub fn parent(zone: &Name, serial: u32, servers: &[Host], delegations: &[Delegat
 fn glue(text: &mut String, zone: &Name, servers: &[Host]) {
     for server in servers.iter().filter(|server| server.name.ends_with(zone)) {
         for address in &server.addresses {
-            line(text, &Dotted(&server.name).to_string(), address_type(*address), address);
+            line(
+                text,
+                &Dotted(&server.name).to_string(),
+                address_type(*address),
+                address,
+            );
         }
     }
 }
 
 fn head(text: &mut String, zone: &Dotted<'_>, primary: &str, contact: &str, serial: u32) {
     // Writing to a String cannot fail.
-    let _ = writeln!(text, "$ORIGIN {zone}\n$TTL {TTL_SECONDS} ; seconds others may keep a record\n");
+    let _ = writeln!(
+        text,
+        "$ORIGIN {zone}\n$TTL {TTL_SECONDS} ; seconds others may keep a record\n"
+    );
     line(text, "@", "SOA", format_args!("{primary} {contact} ("));
     for (number, meaning) in [
         (serial, "serial: raise it with each change"),
@@ -125,7 +180,11 @@ fn head(text: &mut String, zone: &Dotted<'_>, primary: &str, contact: &str, seri
     ] {
         let _ = writeln!(text, "{:38}{number:<10} ; {meaning}", "");
     }
-    let _ = writeln!(text, "{:38}{:<10}); minimum, seconds: how long \"no\" may be kept", "", 60);
+    let _ = writeln!(
+        text,
+        "{:38}{:<10}); minimum, seconds: how long \"no\" may be kept",
+        "", 60
+    );
 }
 
 fn comment(text: &mut String, words: &str) {
