@@ -15,9 +15,35 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod codec;
+pub mod escape;
+pub mod exchange;
+mod facts;
+#[cfg(test)]
+mod fixture;
+mod graph;
+mod join;
+pub mod journey;
+pub mod lanes;
+mod mask;
+pub mod picture;
 pub mod record;
+pub mod render;
+#[cfg(test)]
+mod scenarios;
+pub mod shown;
+pub mod steps;
+mod text;
+pub mod view;
+mod words;
 
+pub use journey::{Journey, JourneyId, Kind, State};
+pub use mask::mask;
+pub use picture::Picture;
 pub use record::{
     Body, Cause, Direction, ExchangeId, Level, Mode, Moment, Opened, Record, Role, Secured,
     Transport, Verb, WallTime,
 };
+pub use text::visible;
+pub use view::{Limits, Source, View};
+pub use words::Words;

@@ -12,13 +12,18 @@ use serde::{Deserialize, Serialize};
 /// A monotonic time in nanoseconds since some fixed moment of this machine's boot.
 ///
 /// Two processes of one machine share the origin (`CLOCK_MONOTONIC`), so their moments compare.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 pub struct Moment(pub u64);
 
 impl Moment {
     /// The moment `wait` later; saturates.
     pub fn after(self, wait: Duration) -> Self {
-        Self(self.0.saturating_add(u64::try_from(wait.as_nanos()).unwrap_or(u64::MAX)))
+        Self(
+            self.0
+                .saturating_add(u64::try_from(wait.as_nanos()).unwrap_or(u64::MAX)),
+        )
     }
 
     /// Time passed since `earlier`; zero if `earlier` is not earlier.
@@ -28,7 +33,9 @@ impl Moment {
 }
 
 /// Wall-clock time in microseconds since 1970-01-01T00:00:00Z.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 pub struct WallTime(pub u64);
 
 /// Names one exchange. The upper 24 bits are drawn at random when an instance starts, the lower 40
@@ -40,7 +47,7 @@ const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz"; // Crockford's 
 
 impl ExchangeId {
     /// The 13 characters after `x-` or `j-`.
-    fn digits(self) -> [u8; 13] {
+    pub(crate) fn digits(self) -> [u8; 13] {
         let mut digits = [b'0'; 13];
         let mut rest = self.0;
         for digit in digits.iter_mut().rev() {
@@ -51,7 +58,7 @@ impl ExchangeId {
     }
 
     /// Reads the 13 characters that [`fmt::Display`] writes behind `x-`.
-    fn from_digits(text: &str) -> Option<Self> {
+    pub(crate) fn from_digits(text: &str) -> Option<Self> {
         if text.len() != 13 {
             return None;
         }
@@ -67,7 +74,9 @@ impl ExchangeId {
 impl fmt::Display for ExchangeId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("x-")?;
-        self.digits().iter().try_for_each(|&digit| fmt::Write::write_char(f, digit as char))
+        self.digits()
+            .iter()
+            .try_for_each(|&digit| fmt::Write::write_char(f, digit as char))
     }
 }
 
@@ -79,7 +88,9 @@ impl FromStr for ExchangeId {
     type Err = NotAnExchangeId;
 
     fn from_str(text: &str) -> Result<Self, NotAnExchangeId> {
-        text.strip_prefix("x-").and_then(Self::from_digits).ok_or(NotAnExchangeId)
+        text.strip_prefix("x-")
+            .and_then(Self::from_digits)
+            .ok_or(NotAnExchangeId)
     }
 }
 
@@ -175,7 +186,10 @@ impl Verb {
             bytes[len] = if byte.is_ascii_graphic() { byte } else { b'?' };
             len += 1;
         }
-        Self { len: len as u8, bytes }
+        Self {
+            len: len as u8,
+            bytes,
+        }
     }
 
     /// The word.
@@ -327,12 +341,18 @@ mod tests {
             assert_eq!(id.to_string().parse(), Ok(id));
         }
         assert!("x-".parse::<ExchangeId>().is_err());
-        assert!("x-zzzzzzzzzzzzz".parse::<ExchangeId>().is_err(), "more than 64 bits");
+        assert!(
+            "x-zzzzzzzzzzzzz".parse::<ExchangeId>().is_err(),
+            "more than 64 bits"
+        );
     }
 
     #[test]
     fn a_verb_never_carries_what_a_terminal_would_obey() {
         assert_eq!(Verb::from_bytes(b"\x1b[2J\xc3\xa9").as_str(), "?[2J??");
-        assert_eq!(Verb::new("ABCDEFGHIJKLMNOPQRST").as_str(), "ABCDEFGHIJKLMNO");
+        assert_eq!(
+            Verb::new("ABCDEFGHIJKLMNOPQRST").as_str(),
+            "ABCDEFGHIJKLMNO"
+        );
     }
 }

@@ -1,0 +1,29 @@
+//! Journeys and exports in the forms people and programs read. Each file is one form, and each
+//! shows exactly the messages of the journey or selection it is given.
+
+pub mod diagram;
+pub mod json;
+pub mod list;
+pub mod story;
+
+use alloc::string::String;
+
+use crate::exchange::Message;
+use crate::text::visible;
+
+/// A message's text in one line fit for a terminal; the verb where there is no text.
+pub(crate) fn line(message: &Message<'_>) -> String {
+    let text = if message.text.is_empty() {
+        message.verb
+    } else {
+        message.text
+    };
+    let mut joined = String::new();
+    for (index, line) in text.lines().enumerate() {
+        if index > 0 {
+            joined.push_str(" / ");
+        }
+        joined.push_str(&visible(line.trim_end()));
+    }
+    joined
+}

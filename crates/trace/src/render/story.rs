@@ -1,0 +1,340 @@
+//! What happened, in sentences.
+
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use crate::exchange::{Ending, Message};
+use crate::facts;
+use crate::journey::{Journey, Kind};
+use crate::lanes::{Lane, lanes};
+use crate::record::Role;
+use crate::render::line;
+use crate::shown::Shown;
+use crate::text::visible;
+use crate::words::{Words, port};
+
+/// The story of a journey, one sentence or two an entry, fit for a terminal.
+pub fn story(journey: &Journey<'_, '_>, words: &dyn Words) -> Vec<String> {
+    let mut teller = Teller {
+        journey,
+        words,
+        told: Vec::new(),
+    };
+    match journey.kind {
+        Kind::Letter => teller.letter(),
+        Kind::Page => teller.page(),
+        Kind::Name => teller.name(),
+        Kind::Collection => teller.collection(journey.root()),
+        Kind::Dialogue | Kind::Other => teller.dialogue(journey.root()),
+    }
+    teller.broken();
+    teller.told
+}
+
+struct Teller<'t, 'p, 'v> {
+    journey: &'t Journey<'p, 'v>,
+    words: &'t dyn Words,
+    told: Vec<String>,
+}
+
+impl<'t, 'p, 'v> Teller<'t, 'p, 'v> {
+    fn say(&mut self, key: &str, args: &[(&str, &str)]) {
+        self.told.push(self.words.say(key, args));
+    }
+
+    fn exchanges(&self) -> &'t [Shown<'p, 'v>] {
+        &self.journey.selection.exchanges
+    }
+
+    fn labels(&self, shown: &Shown<'p, 'v>) -> (String, String) {
+        let (client, server) = self.lanes(shown);
+        (client.label(self.words), server.label(self.words))
+    }
+
+    fn lanes(&self, shown: &Shown<'p, 'v>) -> (Lane, Lane) {
+        lanes(&self.journey.selection, Some(self.journey), shown)
+    }
+
+    fn letter(&mut self) {
+        self.handing_in();
+        self.names();
+        for (place, shown) in self.exchanges().iter().enumerate() {
+            if place != self.journey.root && shown.exchange.protocol() == "smtp" {
+                self.relay(shown);
+            }
+        }
+        self.outcome();
+        for shown in self.exchanges() {
+            if matches!(shown.exchange.protocol(), "pop3" | "imap") {
+                self.fetching(shown);
+            }
+        }
+    }
+
+    fn handing_in(&mut self) {
+        let root = self.journey.root();
+        let (client, server) = self.labels(root);
+        let from = match facts::sender(self.journey) {
+            Some(from) if !from.is_empty() => visible(from),
+            _ => client,
+        };
+        let to = visible(&facts::recipients(self.journey).join(", "));
+        let port = port(self.words, root.exchange);
+        if facts::accepts_letter(facts::root_messages(self.journey)) {
+            let tls = root.exchange.secured().is_some();
+            let key = if tls {
+                "trace-story-handed-tls"
+            } else {
+                "trace-story-handed"
+            };
+            self.say(
+                key,
+                &[
+                    ("from", &from),
+                    ("to", &to),
+                    ("server", &server),
+                    ("port", &port),
+                ],
+            );
+        } else if let Some(reason) = refusal(facts::root_messages(self.journey)) {
+            self.say(
+                "trace-story-refused",
+                &[("server", &server), ("reason", &reason)],
+            );
+        }
+    }
+
+    /// Who asked which names, and which servers were asked on the way.
+    fn names(&mut self) {
+        let mut askers: Vec<Lane> = Vec::new();
+        let all = self.exchanges();
+        let names = || {
+            all.iter()
+                .filter(|shown| shown.exchange.protocol() == "dns")
+        };
+        let mut walk: Vec<String> = Vec::new();
+        for shown in names() {
+            let (asker, server) = self.lanes(shown);
+            if asker == Lane::Resolver {
+                add_once(&mut walk, server.label(self.words));
+            } else if !askers.contains(&asker) {
+                askers.push(asker);
+            }
+        }
+        for asker in askers {
+            for (remembered, key) in [
+                (true, "trace-story-names-remembered"),
+                (false, "trace-story-names"),
+            ] {
+                let mut questions = Vec::new();
+                for shown in names() {
+                    if shown.remembered == remembered && self.lanes(shown).0 == asker {
+                        shown.messages.iter().filter(asks).for_each(|message| {
+                            add_once(&mut questions, line(message).replace('?', ""));
+                        });
+                    }
+                }
+                if !questions.is_empty() {
+                    let client = asker.label(self.words);
+                    self.say(
+                        key,
+                        &[("client", &client), ("questions", &questions.join(", "))],
+                    );
+                }
+            }
+        }
+        if !walk.is_empty() {
+            self.say("trace-story-walk", &[("servers", &walk.join(", "))]);
+        }
+    }
+
+    fn relay(&mut self, shown: &Shown<'p, 'v>) {
+        let (client, server) = self.labels(shown);
+        let port = port(self.words, shown.exchange);
+        let args = [("client", &*client), ("server", &*server), ("port", &*port)];
+        let own = || shown.messages.iter().filter(|message| message.part > 0);
+        if facts::accepts_letter(own()) {
+            let tls = shown.exchange.secured().is_some();
+            self.say(
+                if tls {
+                    "trace-story-relayed-tls"
+                } else {
+                    "trace-story-relayed"
+                },
+                &args,
+            );
+        } else if let Some(reason) = refusal(shown.messages.iter()) {
+            let [client, server, port] = args;
+            let args = [client, server, port, ("reason", &*reason)];
+            self.say("trace-story-relay-refused", &args);
+        }
+    }
+
+    fn outcome(&mut self) {
+        let mut delivered = Vec::new();
+        for note in facts::notes(self.journey).filter(|note| note.word == "delivered") {
+            add_once(&mut delivered, visible(note.text));
+        }
+        for (word, key) in [
+            ("deferred", "trace-story-deferred"),
+            ("failed", "trace-story-failed"),
+        ] {
+            let last = facts::notes(self.journey)
+                .filter(|note| note.word == word)
+                .last();
+            if let Some(note) = last.filter(|_| word == "failed" || delivered.is_empty()) {
+                let reason = sentence_part(&visible(note.text));
+                self.say(key, &[("reason", &reason)]);
+            }
+        }
+        if !delivered.is_empty() {
+            self.say("trace-story-delivered", &[("to", &delivered.join(", "))]);
+        }
+    }
+
+    fn fetching(&mut self, shown: &Shown<'p, 'v>) {
+        let (person, server) = self.labels(shown);
+        let fetched = facts::fetched(shown) > 0;
+        let key = if fetched {
+            "trace-story-collected"
+        } else {
+            "trace-story-seen"
+        };
+        self.say(key, &[("person", &person), ("server", &server)]);
+    }
+
+    fn collection(&mut self, shown: &Shown<'p, 'v>) {
+        let (person, server) = self.labels(shown);
+        let args = [("person", &*person), ("server", &*server)];
+        match self.journey.state.word().as_str() {
+            "collected" => self.say("trace-story-fetched", &args),
+            "empty" => self.say("trace-story-none", &args),
+            _ => self.dialogue(shown),
+        }
+    }
+
+    fn page(&mut self) {
+        self.names();
+        let root = self.journey.root();
+        let (client, server) = self.labels(root);
+        let port = port(self.words, root.exchange);
+        let page = visible(&self.journey.title);
+        let args = [
+            ("client", &*client),
+            ("server", &*server),
+            ("port", &*port),
+            ("page", &*page),
+        ];
+        self.say("trace-story-page", &args);
+        let reply = facts::root_messages(self.journey).find(answers).map(line);
+        match reply {
+            Some(status) => self.say("trace-story-page-reply", &[("status", &status)]),
+            None => self.say("trace-story-no-reply", &[]),
+        }
+        let replies = self
+            .exchanges()
+            .iter()
+            .filter(|shown| shown.exchange.protocol() == "http");
+        let replies = replies
+            .flat_map(|shown| shown.messages.iter())
+            .filter(|m| answers(m));
+        let (count, bytes) = replies.fold((0, 0), |(n, bytes), m| (n + 1, bytes + m.size));
+        if count > 1 {
+            let (count, bytes) = (count.to_string(), bytes.to_string());
+            self.say(
+                "trace-story-page-parts",
+                &[("count", &count), ("bytes", &bytes)],
+            );
+        }
+    }
+
+    fn name(&mut self) {
+        let root = self.journey.root();
+        let (client, server) = self.labels(root);
+        let question = root
+            .messages
+            .iter()
+            .find(asks)
+            .map(line)
+            .unwrap_or_default();
+        let args = [
+            ("client", &*client),
+            ("server", &*server),
+            ("question", &*question),
+        ];
+        self.say("trace-story-question", &args);
+        let mut walk = Vec::new();
+        for (place, shown) in self.exchanges().iter().enumerate() {
+            if place != self.journey.root {
+                add_once(&mut walk, self.lanes(shown).1.label(self.words));
+            }
+        }
+        if !walk.is_empty() {
+            self.say("trace-story-walk", &[("servers", &walk.join(", "))]);
+        }
+        match root.messages.iter().find(answers).map(line) {
+            Some(answer) => self.say("trace-story-answer", &[("answer", &answer)]),
+            None => self.say("trace-story-no-reply", &[]),
+        }
+    }
+
+    fn dialogue(&mut self, shown: &Shown<'p, 'v>) {
+        let (client, server) = self.labels(shown);
+        let port = port(self.words, shown.exchange);
+        let count = shown.messages.len().to_string();
+        let protocol = visible(shown.exchange.protocol());
+        let args = [
+            ("client", &*client),
+            ("server", &*server),
+            ("port", &*port),
+            ("protocol", &*protocol),
+            ("count", &*count),
+        ];
+        self.say("trace-story-dialogue", &args);
+    }
+
+    /// Connections that broke, or that are still open.
+    fn broken(&mut self) {
+        for shown in self.exchanges() {
+            let server = self.labels(shown).1;
+            match shown.exchange.ending() {
+                Ending::Broken { reason, text } => {
+                    let reason =
+                        sentence_part(&visible(if text.is_empty() { reason } else { text }));
+                    let args = [("server", &*server), ("reason", &*reason)];
+                    self.say("trace-story-broken", &args);
+                }
+                Ending::Open if shown.exchange.transport() == crate::record::Transport::Tcp => {
+                    self.say("trace-story-open", &[("server", &server)]);
+                }
+                Ending::Open | Ending::Done => {}
+            }
+        }
+    }
+}
+
+fn asks(message: &&Message<'_>) -> bool {
+    message.from == Role::Client
+}
+
+fn answers(message: &&Message<'_>) -> bool {
+    message.from == Role::Server
+}
+
+/// The first negative reply, without its final stop.
+fn refusal<'m, 'v: 'm>(mut messages: impl Iterator<Item = &'m Message<'v>>) -> Option<String> {
+    messages
+        .find(|message| facts::is_refusal(message))
+        .map(|reply| sentence_part(&line(reply)))
+}
+
+/// Without the final stop that the sentence around it brings.
+fn sentence_part(text: &str) -> String {
+    text.trim_end().trim_end_matches('.').to_string()
+}
+
+fn add_once(list: &mut Vec<String>, text: String) {
+    if !list.contains(&text) {
+        list.push(text);
+    }
+}

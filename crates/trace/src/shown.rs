@@ -1,0 +1,85 @@
+//! What is shown of exchanges: some of their messages, in time order.
+
+use alloc::vec::Vec;
+
+use crate::exchange::{Exchange, Message};
+
+/// One exchange with the messages of it that concern what is shown.
+#[derive(Clone, Debug)]
+pub struct Shown<'p, 'v> {
+    /// The exchange.
+    pub exchange: &'p Exchange<'v>,
+    /// Its messages, filtered.
+    pub messages: Vec<Message<'v>>,
+    /// The parts that concern what is shown; empty means all.
+    pub parts: Vec<u32>,
+    /// An answer remembered from an earlier occasion.
+    pub remembered: bool,
+}
+
+impl<'p, 'v> Shown<'p, 'v> {
+    /// All of an exchange.
+    pub fn whole(exchange: &'p Exchange<'v>) -> Self {
+        let messages = exchange.messages.clone();
+        Self {
+            exchange,
+            messages,
+            parts: Vec::new(),
+            remembered: false,
+        }
+    }
+
+    /// The parts named, and part 0, which belongs to all of them.
+    pub(crate) fn of_parts(exchange: &'p Exchange<'v>, parts: Vec<u32>, remembered: bool) -> Self {
+        let concerns = |message: &&Message<'v>| message.part == 0 || parts.contains(&message.part);
+        let messages = exchange.messages.iter().filter(concerns).copied().collect();
+        Self {
+            exchange,
+            messages,
+            parts,
+            remembered,
+        }
+    }
+
+    /// Whether a note of that part concerns what is shown.
+    pub(crate) fn concerns(&self, part: u32) -> bool {
+        part == 0 || self.parts.is_empty() || self.parts.contains(&part)
+    }
+}
+
+/// Exchanges to be shown, and the order of their messages.
+#[derive(Clone, Debug)]
+pub struct Selection<'p, 'v> {
+    /// The exchanges in the order in which they began.
+    pub exchanges: Vec<Shown<'p, 'v>>,
+    /// All messages in time order: index of the exchange, index of the message in it.
+    pub order: Vec<(usize, usize)>,
+}
+
+impl<'p, 'v> Selection<'p, 'v> {
+    pub(crate) fn new(exchanges: Vec<Shown<'p, 'v>>) -> Self {
+        let mut timed = Vec::new();
+        for (index, shown) in exchanges.iter().enumerate() {
+            // Within an exchange the order is the recorder's, whatever the clock says.
+            let mut latest_us = 0;
+            for (place, message) in shown.messages.iter().enumerate() {
+                latest_us = message.time_us.max(latest_us);
+                timed.push((latest_us, index, place));
+            }
+        }
+        timed.sort_unstable();
+        let order = timed
+            .into_iter()
+            .map(|(_, index, place)| (index, place))
+            .collect();
+        Self { exchanges, order }
+    }
+
+    /// The messages in time order with their exchanges.
+    pub fn messages(&self) -> impl Iterator<Item = (&Shown<'p, 'v>, &Message<'v>)> + '_ {
+        self.order.iter().filter_map(|&(index, place)| {
+            let shown = self.exchanges.get(index)?;
+            Some((shown, shown.messages.get(place)?))
+        })
+    }
+}

@@ -1,0 +1,295 @@
+//! Where records of one or several instances come together.
+//!
+//! A view keeps what it was given, bounded: when there are more exchanges or more bytes than it may
+//! hold, those that began first are dropped. It does not join or link anything itself; that is done
+//! afresh by [`View::picture`], because the second half of an exchange may arrive at any time.
+
+use alloc::collections::{BTreeMap, VecDeque};
+use alloc::vec::Vec;
+use core::net::SocketAddr;
+
+use crate::picture::Picture;
+use crate::record::{Body, Cause, ExchangeId, Moment, Opened, Record, Role, Secured, WallTime};
+
+/// The instance (process or server) that wrote a record; the caller numbers them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Source(pub u16);
+
+/// How much a view may hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Halves of exchanges.
+    pub halves: usize,
+    /// Bytes of text and content in them, roughly.
+    pub bytes: usize,
+}
+
+impl Default for Limits {
+    /// 20,000 halves and 64 MiB: a class of thirty for some hours.
+    fn default() -> Self {
+        Self {
+            halves: 20_000,
+            bytes: 64 << 20,
+        }
+    }
+}
+
+/// One end's account of an exchange.
+#[derive(Clone, Debug)]
+pub struct Half {
+    /// Its id.
+    pub id: ExchangeId,
+    /// Who wrote it.
+    pub source: Source,
+    /// How it began.
+    pub opened: Opened,
+    /// When it began: monotonic.
+    pub at: Moment,
+    /// When it began: wall clock.
+    pub wall: WallTime,
+    /// What followed: messages, notes, TLS, the end.
+    pub records: Vec<Record>,
+    bytes: usize,
+}
+
+impl Half {
+    /// The client's socket, as this end saw it.
+    pub fn client(&self) -> SocketAddr {
+        self.address(Role::Client)
+    }
+
+    /// The server's socket, as this end saw it.
+    pub fn server(&self) -> SocketAddr {
+        self.address(Role::Server)
+    }
+
+    fn address(&self, role: Role) -> SocketAddr {
+        let own = self.opened.role == role;
+        let address = if own {
+            self.opened.local
+        } else {
+            self.opened.remote
+        };
+        // A listener for both families sees IPv4 clients as ::ffff:a.b.c.d.
+        SocketAddr::new(address.ip().to_canonical(), address.port())
+    }
+
+    /// The last TLS session of the exchange.
+    pub fn secured(&self) -> Option<&Secured> {
+        self.records
+            .iter()
+            .rev()
+            .find_map(|record| match &record.body {
+                Body::Secured(secured) => Some(secured),
+                _ => None,
+            })
+    }
+}
+
+/// Records that were dropped before they could be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gap {
+    /// Whose.
+    pub source: Source,
+    /// When it was noticed, in microseconds since 1970.
+    pub time_us: u64,
+    /// How many.
+    pub dropped: u64,
+}
+
+/// Records of several instances.
+#[derive(Clone, Debug, Default)]
+pub struct View {
+    limits: Limits,
+    halves: BTreeMap<ExchangeId, Half>,
+    order: VecDeque<ExchangeId>,
+    bytes: usize,
+    /// Wall time of a source's monotonic zero, in microseconds since 1970.
+    origins_us: BTreeMap<Source, u64>,
+    gaps: VecDeque<Gap>,
+}
+
+/// Two sources whose origins differ by less than this share one machine's clocks; the difference
+/// is only the time between reading one clock and the other.
+const SAME_CLOCK_US: u64 = 100_000;
+const GAPS_MAX: usize = 1_000;
+
+impl View {
+    /// An empty view with the default limits.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// An empty view that holds at most so much.
+    pub fn with_limits(limits: Limits) -> Self {
+        Self {
+            limits,
+            ..Self::default()
+        }
+    }
+
+    /// Takes one record of `source`. A record whose exchange is not (or no longer) known is dropped.
+    pub fn add(&mut self, source: Source, record: Record) {
+        self.learn_origin(source, &record);
+        let bytes = weight(&record.body);
+        match record.body {
+            Body::Gap { dropped } => {
+                let gap = Gap {
+                    source,
+                    time_us: self.time_us(source, record.at),
+                    dropped,
+                };
+                self.gaps.push_back(gap);
+                if self.gaps.len() > GAPS_MAX {
+                    self.gaps.pop_front();
+                }
+            }
+            Body::Opened(opened) => {
+                let Record {
+                    exchange: id,
+                    at,
+                    wall,
+                    ..
+                } = record;
+                let half = Half {
+                    id,
+                    source,
+                    opened,
+                    at,
+                    wall,
+                    records: Vec::new(),
+                    bytes,
+                };
+                if let Some(replaced) = self.halves.insert(id, half) {
+                    self.bytes = self.bytes.saturating_sub(replaced.bytes);
+                } else {
+                    self.order.push_back(id);
+                }
+                self.bytes += bytes;
+            }
+            _ => {
+                let Some(half) = self.halves.get_mut(&record.exchange) else {
+                    return;
+                };
+                half.records.push(record);
+                half.bytes += bytes;
+                self.bytes += bytes;
+            }
+        }
+        self.keep_within_limits();
+    }
+
+    /// What the records say now: exchanges joined, causes linked. Costs a pass over everything held.
+    pub fn picture(&self) -> Picture<'_> {
+        Picture::of(self)
+    }
+
+    /// All halves, the first begun first.
+    pub fn halves(&self) -> impl Iterator<Item = &Half> {
+        self.order.iter().filter_map(|id| self.halves.get(id))
+    }
+
+    /// Where records are missing, oldest first.
+    pub fn gaps(&self) -> impl Iterator<Item = &Gap> {
+        self.gaps.iter()
+    }
+
+    /// A moment of `source` on the view's common time line, in microseconds since 1970.
+    pub fn time_us(&self, source: Source, at: Moment) -> u64 {
+        self.origins_us
+            .get(&source)
+            .copied()
+            .unwrap_or(0)
+            .saturating_add(at.0 / 1_000)
+    }
+
+    fn learn_origin(&mut self, source: Source, record: &Record) {
+        if self.origins_us.contains_key(&source) {
+            return;
+        }
+        let origin = record.wall.0.saturating_sub(record.at.0 / 1_000);
+        let known = self
+            .origins_us
+            .values()
+            .find(|known| known.abs_diff(origin) < SAME_CLOCK_US);
+        let origin = known.copied().unwrap_or(origin);
+        self.origins_us.insert(source, origin);
+    }
+
+    fn keep_within_limits(&mut self) {
+        while self.halves.len() > self.limits.halves || self.bytes > self.limits.bytes {
+            let Some(oldest) = self.order.pop_front() else {
+                return;
+            };
+            if let Some(half) = self.halves.remove(&oldest) {
+                self.bytes = self.bytes.saturating_sub(half.bytes);
+            }
+        }
+    }
+}
+
+/// What a record costs to keep, roughly.
+fn weight(body: &Body) -> usize {
+    let causes = |causes: &Vec<Cause>| causes.len() * size_of::<Cause>();
+    let own = match body {
+        Body::Opened(opened) => opened.named.len() + causes(&opened.causes),
+        Body::Message {
+            text,
+            bytes,
+            causes: of,
+            ..
+        } => text.len() + bytes.len() + causes(of),
+        Body::Note { text, .. } | Body::Closed { text, .. } => text.len(),
+        Body::Secured(_) | Body::Gap { .. } => 0,
+    };
+    size_of::<Record>() + own
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture;
+
+    #[test]
+    fn the_oldest_exchanges_are_dropped_at_the_limit() {
+        let mut view = View::with_limits(Limits {
+            halves: 3,
+            bytes: usize::MAX,
+        });
+        for (source, record) in fixture::letter() {
+            view.add(source, record);
+            assert!(view.halves().count() <= 3);
+        }
+        let newest = fixture::letter()
+            .iter()
+            .rev()
+            .find_map(|(_, record)| match record.body {
+                Body::Opened(_) => Some(record.exchange),
+                _ => None,
+            });
+        assert!(view.halves().any(|half| Some(half.id) == newest));
+    }
+
+    #[test]
+    fn one_endless_exchange_does_not_fill_the_memory() {
+        let mut view = View::with_limits(Limits {
+            halves: 10,
+            bytes: 20_000,
+        });
+        let records = fixture::letter();
+        view.add(records[0].0, records[0].1.clone());
+        for _ in 0..10_000 {
+            view.add(records[1].0, records[1].1.clone());
+        }
+        assert!(view.bytes <= 20_000);
+    }
+
+    #[test]
+    fn a_gap_stays_visible() {
+        let mut view = View::new();
+        let mut record = fixture::letter().remove(0).1;
+        record.body = Body::Gap { dropped: 7 };
+        view.add(Source(1), record);
+        assert_eq!(view.gaps().map(|gap| gap.dropped).sum::<u64>(), 7);
+    }
+}

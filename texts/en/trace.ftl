@@ -1,0 +1,38 @@
+# What the trace says about exchanges: lanes of the drawing, the story of a journey.
+# One message a line; arguments are already fit for a terminal.
+
+trace-lane-client = client
+trace-lane-resolver = resolver
+trace-lane-root = root
+trace-port = port { $port }
+trace-port-mapped = port { $port }, here { $real }
+trace-legend = ═ through TLS   ─ in clear
+trace-legend-ascii = = through TLS   - in clear
+trace-tls-begins = TLS begins ({ $version })
+trace-ended = the connection ended: { $reason }
+
+trace-story-handed = { $from } handed the letter for { $to } to { $server } ({ $port }), in clear.
+trace-story-handed-tls = { $from } handed the letter for { $to } to { $server } ({ $port }), through TLS.
+trace-story-refused = { $server } did not accept the letter: { $reason }.
+trace-story-names = { $client } asked the name service: { $questions }.
+trace-story-names-remembered = { $client } already knew the answer to: { $questions }.
+trace-story-walk = To find the answer, these name servers were asked: { $servers }.
+trace-story-relayed = { $client } connected to { $server } ({ $port }) and passed the letter on, in clear.
+trace-story-relayed-tls = { $client } connected to { $server } ({ $port }) and passed the letter on, through TLS.
+trace-story-relay-refused = { $client } connected to { $server } ({ $port }), which did not take the letter: { $reason }.
+trace-story-deferred = The letter waits and will be tried again: { $reason }.
+trace-story-failed = The letter could not be delivered: { $reason }.
+trace-story-delivered = The letter lies in the mailbox of { $to }.
+trace-story-collected = { $person } asked { $server } whether mail had come, and received the letter.
+trace-story-seen = { $person } asked { $server } about the letter, and left it there.
+trace-story-fetched = { $person } asked { $server } whether mail had come, and received it.
+trace-story-none = { $person } asked { $server } whether mail had come: there was none.
+trace-story-page = { $client } asked { $server } ({ $port }) for { $page }.
+trace-story-page-reply = The reply was: { $status }.
+trace-story-page-parts = The page was put together from { $count } replies, { $bytes } bytes in all.
+trace-story-no-reply = No reply came.
+trace-story-question = { $client } asked { $server }: { $question }
+trace-story-answer = The answer was: { $answer }.
+trace-story-dialogue = { $client } spoke { $protocol } with { $server } ({ $port }). Messages: { $count }.
+trace-story-broken = The exchange with { $server } broke off: { $reason }.
+trace-story-open = The exchange with { $server } is still open.
