@@ -170,6 +170,9 @@ impl<S: Session> Dialogue<S> {
     /// Gives up the input buffer; what is unused stays here in a buffer of its own size.
     pub fn return_buffer(&mut self) -> Vec<u8> {
         let rest = self.input[self.used..].to_vec();
+        if let Piece::Bytes(range) = &mut self.piece {
+            *range = range.start - self.used..range.end - self.used;
+        }
         self.used = 0;
         let mut lent = mem::replace(&mut self.input, rest);
         lent.clear();
@@ -216,7 +219,7 @@ impl<S: Session> Dialogue<S> {
     /// Tells the session if its deadline has passed. A peer that takes no output for so long is
     /// not told: it would not hear it.
     pub fn tick(&mut self, now: Moment) {
-        if !self.deadline().is_some_and(|deadline| now >= deadline) {
+        if self.deadline().is_none_or(|deadline| now < deadline) {
             return;
         }
         if !self.output().is_empty() {
@@ -262,11 +265,15 @@ impl<S: Session> Dialogue<S> {
         }
     }
 
-    /// An idle dialogue holds no output buffer: the driver may lend one and take it back.
-    pub fn swap_output_buffer(&mut self, buffer: &mut Vec<u8>) {
-        if self.outbox.bytes.is_empty() {
-            mem::swap(&mut self.outbox.bytes, buffer);
-        }
+    /// The output buffer while nothing waits in it, to lend memory to or take it back: an idle
+    /// dialogue holds none.
+    pub fn idle_output_buffer(&mut self) -> Option<&mut Vec<u8>> {
+        self.outbox.bytes.is_empty().then_some(&mut self.outbox.bytes)
+    }
+
+    /// The session, when the dialogue is over.
+    pub fn into_session(self) -> S {
+        self.session
     }
 
     /// Whether to read. False when the buffer is full or the peer has ended.

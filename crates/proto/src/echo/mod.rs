@@ -41,8 +41,8 @@ impl Session for Server {
         match input {
             Input::Opened => out.patience(IDLE_MOST),
             Input::Message(message) => {
-                out.received(DATA);
-                out.say(DATA, message.bytes);
+                out.received(DATA).text("");
+                out.say(DATA, message.bytes).text("");
             }
             Input::HalfClosed | Input::Stopping | Input::Deadline => {
                 self.finishing = true;

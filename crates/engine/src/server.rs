@@ -1,0 +1,150 @@
+//! A server: its listeners and endpoints, and how they stop.
+
+use std::io;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::net::UdpSocket;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::datagram::{Datagrams, Endpoint, EndpointName};
+use crate::limits;
+use crate::listener::{Answering, BoundListener, Listener, ListenerStatus, Shared};
+use crate::recorder::Recorder;
+use crate::tls::ServerTls;
+
+/// Descriptors kept back for files, the store, outgoing calls.
+const RESERVED_DESCRIPTORS: u64 = 256;
+
+/// What became of the dialogues that were open when the server stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StopReport {
+    /// Ended in their protocol's own words.
+    pub finished: u64,
+    /// Cut at the deadline.
+    pub cut: u64,
+}
+
+/// Listeners and endpoints that start and stop together.
+pub struct Server {
+    shared: Shared,
+    listeners: Mutex<Vec<Arc<ListenerStatus>>>,
+}
+
+impl Server {
+    /// A server without listeners. Raises the limit on descriptors.
+    pub fn new(recorder: Recorder) -> Self {
+        let room = limits::raise_descriptors()
+            .saturating_sub(RESERVED_DESCRIPTORS)
+            .max(16);
+        Self {
+            shared: Shared {
+                recorder,
+                stop: CancellationToken::new(),
+                cut: CancellationToken::new(),
+                connections: TaskTracker::new(),
+                finished: Arc::new(AtomicU64::new(0)),
+                room: Arc::new(AtomicUsize::new(
+                    usize::try_from(room).unwrap_or(usize::MAX),
+                )),
+            },
+            listeners: Mutex::new(Vec::new()),
+        }
+    }
+
+    /// Begins to accept. `tls` serves STARTTLS, or the whole connection under implicit TLS.
+    pub fn serve<A: Answering>(
+        &self,
+        bound: BoundListener,
+        answering: Arc<A>,
+        tls: Option<ServerTls>,
+    ) -> io::Result<Arc<ListenerStatus>> {
+        let status = Arc::new(ListenerStatus {
+            settings: bound.settings.clone(),
+            local: bound.local()?,
+            protocol: answering.protocol(),
+            open: AtomicUsize::new(0),
+            accepted: AtomicU64::new(0),
+            refused: AtomicU64::new(0),
+            panicked: AtomicU64::new(0),
+        });
+        let shared = self.shared.clone();
+        let listener = Listener {
+            bound,
+            answering,
+            tls,
+            status: status.clone(),
+            shared,
+        };
+        tokio::spawn(listener.run());
+        self.listeners
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(status.clone());
+        Ok(status)
+    }
+
+    /// Begins to answer datagrams.
+    pub fn serve_datagrams<D: Datagrams>(
+        &self,
+        socket: UdpSocket,
+        datagrams: Arc<D>,
+        organisation: Arc<str>,
+        service: Arc<str>,
+    ) {
+        let endpoint = Endpoint {
+            socket: Arc::new(socket),
+            datagrams,
+            recorder: self.shared.recorder.clone(),
+            name: EndpointName {
+                organisation,
+                service,
+            },
+            stop: self.shared.stop.clone(),
+        };
+        tokio::spawn(async move {
+            if let Err(error) = endpoint.run().await {
+                tracing::error!("datagram endpoint ended: {error}");
+            }
+        });
+    }
+
+    /// All listeners.
+    pub fn listeners(&self) -> Vec<Arc<ListenerStatus>> {
+        self.listeners
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Cancelled when the server begins to stop: for queue runners and other work beside it.
+    pub fn stopping(&self) -> CancellationToken {
+        self.shared.stop.clone()
+    }
+
+    /// Stops: no more is accepted, every dialogue is told, and what has not ended after `drain` is
+    /// cut. A second call, or dropping the future, does not make it slower.
+    pub async fn stop(&self, drain: Duration) -> StopReport {
+        let before = self.shared.finished.load(Ordering::Relaxed);
+        self.shared.stop.cancel();
+        self.shared.connections.close();
+        let in_time = tokio::time::timeout(drain, self.shared.connections.wait())
+            .await
+            .is_ok();
+        let cut = if in_time {
+            0
+        } else {
+            self.shared.connections.len() as u64
+        };
+        self.shared.cut.cancel();
+        self.shared.connections.wait().await;
+        let finished = self
+            .shared
+            .finished
+            .load(Ordering::Relaxed)
+            .saturating_sub(before);
+        StopReport { finished, cut }
+    }
+}

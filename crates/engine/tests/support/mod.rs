@@ -1,0 +1,52 @@
+//! A sink that keeps records, and listeners on ports the system chooses.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+
+use guichet_engine::{BoundListener, ListenerSettings, RecordSink, Recorder};
+use guichet_trace::{Body, Level, Record};
+
+#[derive(Clone, Default)]
+pub struct Kept(Arc<Mutex<Vec<Record>>>);
+
+impl RecordSink for Kept {
+    fn record(&self, record: Record) {
+        self.0.lock().unwrap().push(record);
+    }
+}
+
+#[allow(dead_code, reason = "not every test file looks at the records")]
+impl Kept {
+    pub fn recorder(&self) -> Recorder {
+        Recorder::new(Level::Full, 7, Box::new(self.clone()))
+    }
+
+    pub fn records(&self) -> Vec<Record> {
+        self.0.lock().unwrap().clone()
+    }
+
+    /// How the exchanges of one side ended.
+    pub fn endings(&self) -> Vec<String> {
+        self.records()
+            .iter()
+            .filter_map(|record| match &record.body {
+                Body::Closed { reason, .. } => Some(reason.to_string()),
+                _ => None,
+            })
+            .collect()
+    }
+}
+
+pub fn listener(service: &str, most: usize, implicit_tls: bool) -> (BoundListener, SocketAddr) {
+    let bound = BoundListener::bind(ListenerSettings {
+        service: service.into(),
+        organisation: "nord.test".into(),
+        address: ([127, 0, 0, 1], 0).into(),
+        backlog: 64,
+        most,
+        implicit_tls,
+    })
+    .unwrap();
+    let address = bound.local().unwrap();
+    (bound, address)
+}
