@@ -11,7 +11,8 @@ use crate::outbox::{About, Outbox};
 /// [`Outbox`].
 ///
 /// At most one Ask is open at a time; while it is open no further message is cut, but events, the
-/// deadline, a half-close and the wish to stop still arrive.
+/// deadline set by [`Outbox::wake_at`] and the wish to stop still arrive. A half-close is told after
+/// everything before it has been handled, the open Ask included; a broken connection just ends.
 pub trait Session {
     /// What it needs decided. Plain data that can be serialised, so that a worker process can ask
     /// over a channel; it carries no identity: whoever answers knows whose channel it is.
