@@ -31,6 +31,7 @@ pub(crate) struct End {
 /// One exchange on the tape: the ids under which each end writes.
 #[derive(Clone, Copy)]
 pub(crate) struct Hop {
+    pub protocol: &'static str,
     pub client: Option<(Source, ExchangeId)>,
     pub server: Option<(Source, ExchangeId)>,
 }
@@ -73,7 +74,7 @@ impl Tape {
 
     pub fn open(
         &mut self,
-        protocol: (&str, Transport),
+        protocol: (&'static str, Transport),
         client: Option<End>,
         server: Option<End>,
         named: &str,
@@ -104,7 +105,11 @@ impl Tape {
         };
         let client = half(client, Role::Client, local, remote, named, causes);
         let server = half(server, Role::Server, remote, local, "", &[]);
-        Hop { client, server }
+        Hop {
+            protocol: protocol.0,
+            client,
+            server,
+        }
     }
 
     pub fn say(&mut self, hop: Hop, from: Role, part: u32, text: &str) {
@@ -117,7 +122,7 @@ impl Tape {
         self.now_us += 300;
         let verb = text.split([' ', '-']).next().unwrap();
         let verb = if text.starts_with('-') { "-ERR" } else { verb };
-        let bytes = [text.as_bytes(), b"\r\n"].concat();
+        let bytes = on_wire(hop.protocol, from, text);
         for (half, role) in [(hop.client, Role::Client), (hop.server, Role::Server)] {
             let Some(half) = half else { continue };
             let sent = if from == role {
@@ -499,4 +504,41 @@ pub(crate) fn pages() -> Tape {
     let again = tape.remembered(browser("127.0.0.1:51003"), question, answer, names, &[]);
     load(&mut tape, again, "127.0.0.1:51004");
     tape
+}
+
+/// The bytes that such a message would have been.
+fn on_wire(protocol: &str, from: Role, text: &str) -> Vec<u8> {
+    match (protocol, from) {
+        ("dns", _) => dns_message(from, text),
+        ("http", Role::Client) => {
+            let path = text.rsplit('/').next().unwrap();
+            alloc::format!("GET /{path} HTTP/1.1\r\nHost: www.sud.test\r\n\r\n").into_bytes()
+        }
+        ("http", Role::Server) => b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nbody".to_vec(),
+        ("smtp", Role::Client) if text.starts_with('.') => {
+            b"Subject: greetings\r\n\r\n.a line with a dot\r\n".to_vec()
+        }
+        _ => [text.as_bytes(), b"\r\n"].concat(),
+    }
+}
+
+/// A DNS header and, in a query, its question (RFC 1035 section 4.1).
+fn dns_message(from: Role, text: &str) -> Vec<u8> {
+    let (flags, questions) = if from == Role::Client {
+        (0x0100_u16, 1_u16)
+    } else {
+        (0x8180, 0)
+    };
+    let mut bytes = alloc::vec![0, 7];
+    for field in [flags, questions, 0, 0, 0] {
+        bytes.extend_from_slice(&field.to_be_bytes());
+    }
+    if let (Role::Client, Some((name, rtype))) = (from, text.split_once(' ')) {
+        for label in name.split('.') {
+            bytes.push(label.len() as u8);
+            bytes.extend_from_slice(label.as_bytes());
+        }
+        bytes.extend_from_slice(&[0, 0, if rtype == "MX?" { 15 } else { 1 }, 0, 1]);
+    }
+    bytes
 }

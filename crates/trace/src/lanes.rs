@@ -49,7 +49,7 @@ pub fn lanes(
 }
 
 /// A message's two ends in the direction it went.
-pub(crate) fn ends(lanes: (Lane, Lane), from: Role) -> (Lane, Lane) {
+pub(crate) fn ends<T>(lanes: (T, T), from: Role) -> (T, T) {
     match from {
         Role::Client => lanes,
         Role::Server => (lanes.1, lanes.0),

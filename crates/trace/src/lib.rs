@@ -35,6 +35,7 @@ pub mod shown;
 pub mod steps;
 mod text;
 pub mod view;
+pub mod wire;
 mod words;
 
 pub use journey::{Journey, JourneyId, Kind, State};

@@ -8,8 +8,10 @@ use crate::journey::{Journey, JourneyId, Kind, State};
 use crate::picture::Picture;
 use crate::record::{Body, ExchangeId, Record, Role};
 use crate::render::diagram::{Style, diagram};
+use crate::render::dialogue::{dialogue, dialogues};
 use crate::render::json;
 use crate::render::list::{Detail, steps};
+use crate::render::mermaid::mermaid;
 use crate::render::story::story;
 use crate::text::columns;
 use crate::view::{Source, View};
@@ -450,7 +452,7 @@ fn a_page_is_one_journey_with_its_files_and_names() {
             "To find the answer, these name servers were asked: root, ns.test, ns.sud.test.",
             "client asked www.sud.test (port 80, here 20080) for http://www.sud.test/.",
             "The reply was: 200 OK.",
-            "The page was put together from 3 replies, 24 bytes in all.",
+            "The page was put together from 3 replies, 126 bytes in all.",
         ]
     );
 }
@@ -592,4 +594,94 @@ fn causes_that_run_in_a_circle_do_no_harm() {
     });
     let picture = circular.picture();
     assert!(picture.journeys().len() <= 2);
+}
+
+#[test]
+fn a_dialogue_is_written_as_transcripts_are() {
+    let mut tape = Tape::new();
+    let submitted = fixture::submit(&mut tape);
+    tape.wait_us(5_000_000);
+    let relayed = fixture::relay(&mut tape, submitted);
+    tape.wait_us(2_500_000);
+    tape.dialogue(relayed, 0, &["C: QUIT", "S: 221 bye"]);
+    tape.close(relayed);
+    let view = tape.view();
+    let picture = view.picture();
+    let journey = picture.journeys().remove(0);
+    let last = journey.selection.exchanges.last().unwrap();
+    assert_eq!(
+        dialogue(last),
+        alloc::format!(
+            "\
+# protocol: smtp
+# exchange: {}
+# client: 127.0.0.2:41822
+# server: 127.0.0.3:20025
+# named: mail.sud.test port 25
+# service: smtp
+S: 220 mail.sud.test ready
+C: EHLO mail.nord.test
+S: 250 STARTTLS
+C: STARTTLS
+S: 220 go ahead
+! tls
+C: MAIL FROM:<alice@nord.test> SIZE=42
+S: 250 ok
+C: RCPT TO:<bob@sud.test>
+S: 250 ok
+C: DATA
+S: 354 go on
+C: Subject: greetings
+C:{}
+C: ..a line with a dot
+C: .
+S: 250 delivered
+T: +2s
+C: QUIT
+S: 221 bye
+! closed
+",
+            last.exchange.id(),
+            " "
+        )
+    );
+    let all = dialogues(&journey.selection);
+    assert!(
+        all.contains("C: AUTH PLAIN ********\n"),
+        "what was masked matches anything"
+    );
+    assert!(
+        all.contains("C: \\x00\\x07\\x01\\x00\\x00\\x01"),
+        "binary is escaped: {all}"
+    );
+}
+
+#[test]
+fn below_full_a_transcript_says_what_it_lacks() {
+    let (tape, _) = fixture::letter_tape();
+    let view = view_with(&tape, |_, record| {
+        if let Body::Message { bytes, .. } = &mut record.body {
+            bytes.clear();
+        }
+    });
+    let picture = view.picture();
+    let text = dialogue(&picture.everything().exchanges[0]);
+    assert!(text.contains("# bytes: not all were kept"), "{text}");
+    assert!(text.contains("C: MAIL FROM:<alice@nord.test> SIZE=42\n"));
+}
+
+#[test]
+fn mermaid_draws_the_same_messages() {
+    let view = fixture::letter_tape().0.view();
+    let picture = view.picture();
+    let journey = only(&picture, Kind::Letter);
+    let drawn = mermaid(&journey.selection, Some(&journey), &english());
+    assert!(
+        drawn.starts_with("sequenceDiagram\n    participant P0 as alice\n"),
+        "{drawn}"
+    );
+    assert!(drawn.contains("P0->>P1: 1 MAIL FROM:#60;alice@nord.test#62; SIZE=42\n"));
+    assert!(drawn.contains("P1-->>P0: 1 250 accepted as Q1\n"));
+    assert!(drawn.contains("Note over P0,P1: TLS begins (TLSv1.3)\n"));
+    assert_eq!(drawn.matches(">>P").count(), journey.selection.order.len());
 }

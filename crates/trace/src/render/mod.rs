@@ -2,8 +2,12 @@
 //! shows exactly the messages of the journey or selection it is given.
 
 pub mod diagram;
+pub mod dialogue;
 pub mod json;
 pub mod list;
+pub mod mermaid;
+mod packets;
+pub mod pcapng;
 pub mod story;
 
 use alloc::string::String;

@@ -231,14 +231,17 @@ impl<'t, 'p, 'v> Teller<'t, 'p, 'v> {
             Some(status) => self.say("trace-story-page-reply", &[("status", &status)]),
             None => self.say("trace-story-no-reply", &[]),
         }
-        let replies = self
+        let http = self
             .exchanges()
             .iter()
             .filter(|shown| shown.exchange.protocol() == "http");
-        let replies = replies
-            .flat_map(|shown| shown.messages.iter())
-            .filter(|m| answers(m));
-        let (count, bytes) = replies.fold((0, 0), |(n, bytes), m| (n + 1, bytes + m.size));
+        let sent = http.flat_map(|shown| shown.messages.iter()).filter(answers);
+        let (count, bytes) = sent.fold((0, 0_u64), |(count, bytes), message| {
+            (
+                count + u32::from(is_final_reply(message)),
+                bytes.saturating_add(message.size),
+            )
+        });
         if count > 1 {
             let (count, bytes) = (count.to_string(), bytes.to_string());
             self.say(
@@ -319,6 +322,11 @@ fn asks(message: &&Message<'_>) -> bool {
 
 fn answers(message: &&Message<'_>) -> bool {
     message.from == Role::Server
+}
+
+/// A reply's head with a final status (RFC 9110 section 15), not a piece of its content.
+fn is_final_reply(message: &Message<'_>) -> bool {
+    message.verb.len() == 3 && message.verb.starts_with(['2', '3', '4', '5'])
 }
 
 /// The first negative reply, without its final stop.
