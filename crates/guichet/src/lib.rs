@@ -7,6 +7,7 @@ pub mod cli;
 pub mod commands;
 pub mod config;
 pub mod output;
+pub mod recording;
 pub mod texts;
 
 use std::ffi::OsString;

@@ -1,0 +1,264 @@
+//! The trace of a running instance: records go to disk and into a view that can be asked.
+//!
+//! Nothing here is on the way of an answer: whoever records puts a record into a bounded queue and
+//! goes on; one thread takes them out, writes them to segment files and adds them to the view. What
+//! does not fit the queue is counted and shown as a gap.
+
+mod segments;
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use guichet_engine::{RecordSink, Recorder, clock};
+use guichet_trace::{Body, ExchangeId, Level, Record, Source, View};
+use tokio::sync::broadcast;
+
+use segments::Segments;
+
+/// Records that may wait for the writer: a burst of some ten thousand exchanges.
+const QUEUE_RECORDS: usize = 64 * 1024;
+/// Records a follower may lag behind before it misses some (and is told so).
+const NEWS_RECORDS: usize = 16 * 1024;
+/// What has been recorded is on disk (not synced: the trace is no promise) after so long.
+const FLUSH_EVERY: Duration = Duration::from_millis(200);
+
+/// This instance's own records in a view; others' come with other sources.
+pub const OWN: Source = Source(0);
+
+/// Where and how much to keep.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The folder of segment files; `None` keeps records in memory only.
+    pub folder: Option<PathBuf>,
+    /// All segments together, in bytes.
+    pub bytes_most: u64,
+    /// Older segments are deleted.
+    pub keep: Duration,
+    /// How much is recorded.
+    pub level: Level,
+}
+
+/// A record as it is told to followers.
+#[derive(Clone, Debug)]
+pub struct News {
+    /// Who wrote it.
+    pub source: Source,
+    /// The record.
+    pub record: Arc<Record>,
+}
+
+/// The trace of this instance, and of others whose records it was given.
+pub struct Recording {
+    view: Mutex<View>,
+    news: broadcast::Sender<News>,
+    queue: Mutex<Option<SyncSender<Record>>>,
+    writer: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Recording {
+    /// Begins to record. What is on disk from earlier is read by the writer, so that starting does
+    /// not wait for it.
+    pub fn start(settings: Settings) -> io::Result<(Recorder, Arc<Self>)> {
+        let segments = settings
+            .folder
+            .map(|folder| Segments::open(folder, settings.bytes_most, settings.keep))
+            .transpose()?;
+        let (sender, receiver) = sync_channel(QUEUE_RECORDS);
+        let recording = Arc::new(Self {
+            view: Mutex::new(View::new()),
+            news: broadcast::channel(NEWS_RECORDS).0,
+            queue: Mutex::new(Some(sender.clone())),
+            writer: Mutex::new(None),
+        });
+        let dropped = Arc::new(AtomicU64::new(0));
+        let sink = Queue { sender, dropped: dropped.clone() };
+        let instance = getrandom::u32().map_err(io::Error::other)?;
+        let recorder = Recorder::new(settings.level, instance, Box::new(sink));
+        let writer = Writer { recording: recording.clone(), segments, dropped };
+        let thread = std::thread::Builder::new()
+            .name("trace".to_owned())
+            .spawn(move || writer.run(&receiver))?;
+        *lock(&recording.writer) = Some(thread);
+        Ok((recorder, recording))
+    }
+
+    /// Looks at the view.
+    pub fn look<R>(&self, look: impl FnOnce(&View) -> R) -> R {
+        look(&lock(&self.view))
+    }
+
+    /// Adds a record of another instance: to the view, not to disk.
+    pub fn add(&self, source: Source, record: Record) {
+        let _ = self.news.send(News { source, record: Arc::new(record.clone()) }); // nobody listens
+        lock(&self.view).add(source, record);
+    }
+
+    /// Everything recorded so far, and from then on each new record: none missed, none twice.
+    pub fn follow(&self) -> (Vec<(Source, Record)>, broadcast::Receiver<News>) {
+        let view = lock(&self.view);
+        let receiver = self.news.subscribe();
+        let mut records = Vec::new();
+        for half in view.halves() {
+            let opened = Record {
+                exchange: half.id,
+                at: half.at,
+                wall: half.wall,
+                body: Body::Opened(half.opened.clone()),
+            };
+            records.push((half.source, opened));
+            records.extend(half.records.iter().map(|record| (half.source, record.clone())));
+        }
+        (records, receiver)
+    }
+
+    /// Told of each new record.
+    pub fn subscribe(&self) -> broadcast::Receiver<News> {
+        self.news.subscribe()
+    }
+
+    /// Writes what is waiting and ends the writer. Exchanges that end later are not recorded.
+    pub fn close(&self) {
+        drop(lock(&self.queue).take());
+        if let Some(thread) = lock(&self.writer).take() {
+            let _ = thread.join(); // a panic there has been reported by itself
+        }
+    }
+}
+
+/// A lock whose holder panicked still guards a view that is only lacking a record.
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+struct Queue {
+    sender: SyncSender<Record>,
+    dropped: Arc<AtomicU64>,
+}
+
+impl RecordSink for Queue {
+    fn record(&self, record: Record) {
+        if let Err(TrySendError::Full(_)) = self.sender.try_send(record) {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+struct Writer {
+    recording: Arc<Recording>,
+    segments: Option<Segments>,
+    dropped: Arc<AtomicU64>,
+}
+
+impl Writer {
+    fn run(mut self, receiver: &Receiver<Record>) {
+        if let Some(segments) = &self.segments {
+            segments.read_back(|record| lock(&self.recording.view).add(OWN, record));
+        }
+        loop {
+            match receiver.recv_timeout(FLUSH_EVERY) {
+                Ok(record) => self.take(record),
+                Err(RecvTimeoutError::Timeout) => {
+                    self.report_gap();
+                    if let Some(segments) = &mut self.segments {
+                        segments.flush();
+                    }
+                    // The recorder keeps its sender for as long as anyone may record; closing is
+                    // asked for by taking the recording's own.
+                    if lock(&self.recording.queue).is_none() {
+                        return;
+                    }
+                }
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+        }
+        if let Some(segments) = &mut self.segments {
+            segments.flush();
+        }
+    }
+
+    fn take(&mut self, record: Record) {
+        if let Some(segments) = &mut self.segments {
+            segments.append(&record);
+        }
+        self.recording.add(OWN, record);
+    }
+
+    fn report_gap(&mut self) {
+        let dropped = self.dropped.swap(0, Ordering::Relaxed);
+        if dropped > 0 {
+            self.take(Record {
+                exchange: ExchangeId(0),
+                at: clock::now(),
+                wall: clock::wall(),
+                body: Body::Gap { dropped },
+            });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use guichet_engine::recorder::Beginning;
+    use guichet_trace::{Mode, Role, Transport, Verb};
+
+    fn settings(folder: &std::path::Path) -> Settings {
+        Settings {
+            folder: Some(folder.to_owned()),
+            bytes_most: 1 << 20,
+            keep: Duration::from_secs(3600),
+            level: Level::Full,
+        }
+    }
+
+    fn beginning() -> Beginning {
+        Beginning {
+            protocol: "echo",
+            transport: Transport::Tcp,
+            role: Role::Server,
+            local: ([127, 0, 0, 1], 7).into(),
+            remote: ([127, 0, 0, 1], 40_000).into(),
+            named: String::new(),
+            organisation: "nord.test".into(),
+            service: "echo".into(),
+            mode: Mode::Event,
+            causes: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn what_was_recorded_is_there_after_a_restart() {
+        let folder = tempfile::tempdir().unwrap();
+        let (recorder, recording) = Recording::start(settings(folder.path())).unwrap();
+        recorder.begin(beginning()).end(Verb::new("done"), String::new());
+        recording.close();
+        assert_eq!(recording.look(|view| view.halves().count()), 1);
+
+        let (_recorder, again) = Recording::start(settings(folder.path())).unwrap();
+        again.close();
+        let (records, _) = again.follow();
+        assert_eq!(records.len(), 2, "opened and closed: {records:?}");
+    }
+
+    #[test]
+    fn the_ring_of_segments_stays_within_its_size() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut small = settings(folder.path());
+        small.bytes_most = 64 * 1024;
+        let (recorder, recording) = Recording::start(small).unwrap();
+        for _ in 0..2000 {
+            recorder.begin(beginning()).end(Verb::new("done"), "x".repeat(100));
+        }
+        recording.close();
+        let size: u64 = std::fs::read_dir(folder.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().metadata().unwrap().len())
+            .sum();
+        assert!(size > 16 * 1024 && size <= 80 * 1024, "{size}");
+    }
+}
