@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
 
+use guichet_trace::visible;
 use serde::{Deserialize, Serialize};
 
 use crate::texts::Texts;
@@ -80,6 +81,11 @@ impl Message {
     #[must_use]
     pub fn with_shown(self, name: &'static str, value: impl std::fmt::Display) -> Self {
         self.with(name, value.to_string())
+    }
+
+    /// Which text it is.
+    pub fn key(&self) -> &str {
+        &self.key
     }
 
     /// The operating system's complaint in the reader's language, where it is a common one.
@@ -228,27 +234,6 @@ impl<'t> Output<'t> {
 /// A line on standard error. That it cannot be written can be told to nobody.
 fn warn(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{text}");
-}
-
-/// Makes characters visible that would move a terminal's cursor or turn its reading direction.
-pub fn visible(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for character in text.chars() {
-        let hidden = character.is_control()
-            || matches!(character, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}'
-                | '\u{2066}'..='\u{2069}' | '\u{61c}');
-        match character {
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            _ if hidden && character.is_ascii() => {
-                out.push_str(&format!("\\x{:02x}", character as u32));
-            }
-            _ if hidden => out.push_str(&format!("\\u{{{:x}}}", character as u32)),
-            _ => out.push(character),
-        }
-    }
-    out
 }
 
 #[cfg(test)]

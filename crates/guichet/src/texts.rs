@@ -81,7 +81,7 @@ macro_rules! sources {
     };
 }
 
-sources!["cli", "config", "error", "explain"];
+sources!["cli", "config", "control", "error", "explain", "trace"];
 
 type Bundle = FluentBundle<FluentResource>;
 
@@ -122,6 +122,12 @@ impl Texts {
             .as_ref()
             .and_then(|bundle| format(bundle, key, args));
         own.or_else(|| format(&self.english, key, args))
+    }
+}
+
+impl guichet_trace::Words for Texts {
+    fn say(&self, key: &str, args: &[(&str, &str)]) -> String {
+        Texts::say(self, key, args)
     }
 }
 

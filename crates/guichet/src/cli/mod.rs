@@ -32,7 +32,8 @@ pub struct Cli {
 #[derive(Clone, Debug, Default, Args)]
 pub struct Global {
     #[arg(long, global = true, value_name = "LANG", value_parser = ["en", "fr"])]
-    lang: Option<String>,
+    /// The language, which [`language`] has looked for before.
+    pub lang: Option<String>,
     /// Answer for programs.
     #[arg(long, global = true)]
     pub json: bool,

@@ -76,10 +76,17 @@ impl Recording {
             writer: Mutex::new(None),
         });
         let dropped = Arc::new(AtomicU64::new(0));
-        let sink = Queue { sender, dropped: dropped.clone() };
+        let sink = Queue {
+            sender,
+            dropped: dropped.clone(),
+        };
         let instance = getrandom::u32().map_err(io::Error::other)?;
         let recorder = Recorder::new(settings.level, instance, Box::new(sink));
-        let writer = Writer { recording: recording.clone(), segments, dropped };
+        let writer = Writer {
+            recording: recording.clone(),
+            segments,
+            dropped,
+        };
         let thread = std::thread::Builder::new()
             .name("trace".to_owned())
             .spawn(move || writer.run(&receiver))?;
@@ -94,7 +101,10 @@ impl Recording {
 
     /// Adds a record of another instance: to the view, not to disk.
     pub fn add(&self, source: Source, record: Record) {
-        let _ = self.news.send(News { source, record: Arc::new(record.clone()) }); // nobody listens
+        let _ = self.news.send(News {
+            source,
+            record: Arc::new(record.clone()),
+        }); // nobody listens
         lock(&self.view).add(source, record);
     }
 
@@ -111,7 +121,11 @@ impl Recording {
                 body: Body::Opened(half.opened.clone()),
             };
             records.push((half.source, opened));
-            records.extend(half.records.iter().map(|record| (half.source, record.clone())));
+            records.extend(
+                half.records
+                    .iter()
+                    .map(|record| (half.source, record.clone())),
+            );
         }
         (records, receiver)
     }
@@ -235,7 +249,9 @@ mod tests {
     fn what_was_recorded_is_there_after_a_restart() {
         let folder = tempfile::tempdir().unwrap();
         let (recorder, recording) = Recording::start(settings(folder.path())).unwrap();
-        recorder.begin(beginning()).end(Verb::new("done"), String::new());
+        recorder
+            .begin(beginning())
+            .end(Verb::new("done"), String::new());
         recording.close();
         assert_eq!(recording.look(|view| view.halves().count()), 1);
 
@@ -252,7 +268,9 @@ mod tests {
         small.bytes_most = 64 * 1024;
         let (recorder, recording) = Recording::start(small).unwrap();
         for _ in 0..2000 {
-            recorder.begin(beginning()).end(Verb::new("done"), "x".repeat(100));
+            recorder
+                .begin(beginning())
+                .end(Verb::new("done"), "x".repeat(100));
         }
         recording.close();
         let size: u64 = std::fs::read_dir(folder.path())

@@ -29,7 +29,10 @@ pub(super) struct Segments {
 impl Segments {
     /// Opens the folder (0700) and begins a new segment.
     pub(super) fn open(folder: PathBuf, bytes_most: u64, keep: Duration) -> io::Result<Self> {
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&folder)?;
         let number = numbers(&folder)?.last().map_or(1, |last| last + 1);
         let mut segments = Self {
             file: create(&path(&folder, number))?,
@@ -52,7 +55,9 @@ impl Segments {
             if number == self.number {
                 continue;
             }
-            let Ok(bytes) = fs::read(path(&self.folder, number)) else { continue };
+            let Ok(bytes) = fs::read(path(&self.folder, number)) else {
+                continue;
+            };
             if let Some(reader) = Reader::of_segment(&bytes) {
                 reader.for_each(&mut take);
             }
@@ -108,7 +113,9 @@ impl Segments {
 
     /// Deletes segments that are too many or too old.
     fn forget_old(&mut self) {
-        let Ok(numbers) = numbers(&self.folder) else { return };
+        let Ok(numbers) = numbers(&self.folder) else {
+            return;
+        };
         let first_kept = self.number.saturating_sub(SEGMENTS - 1);
         for number in numbers.into_iter().filter(|&number| number != self.number) {
             let path = path(&self.folder, number);
@@ -124,7 +131,11 @@ impl Segments {
 }
 
 fn create(path: &Path) -> io::Result<File> {
-    OpenOptions::new().append(true).create_new(true).mode(0o600).open(path)
+    OpenOptions::new()
+        .append(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)
 }
 
 fn path(folder: &Path, number: u64) -> PathBuf {
