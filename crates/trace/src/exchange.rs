@@ -100,10 +100,10 @@ impl<'v> Exchange<'v> {
             .clone()
             .map(|half| view.time_us(half.source, half.at));
         let start_us = starts.min().unwrap_or(0);
+        // A note may come long after the end (a letter delivered at last).
         let ends = halves.filter_map(|half| {
-            half.records
-                .last()
-                .map(|record| view.time_us(half.source, record.at))
+            let last = half.records.iter().rev().find(|record| !is_note(record))?;
+            Some(view.time_us(half.source, last.at))
         });
         let end_us = ends.max().unwrap_or(start_us).max(start_us);
         let messages = messages_of(view, main);
@@ -142,12 +142,26 @@ impl<'v> Exchange<'v> {
 
     /// The client's socket.
     pub fn client(&self) -> SocketAddr {
-        self.main.client()
+        self.address(Half::client)
     }
 
     /// The server's socket, as really used (after a Dial map).
     pub fn server(&self) -> SocketAddr {
-        self.main.server()
+        self.address(Half::server)
+    }
+
+    /// An end's address from whichever account knows it.
+    fn address(&self, of: impl Fn(&Half) -> SocketAddr) -> SocketAddr {
+        let known = self
+            .halves()
+            .map(&of)
+            .find(|address| !address.ip().is_unspecified());
+        let main = of(self.main);
+        if main.ip().is_unspecified() {
+            known.unwrap_or(main)
+        } else {
+            main
+        }
     }
 
     /// What the client meant: `mail.sud.test port 25`; empty if that says nothing new.
@@ -294,6 +308,10 @@ impl<'v> Exchange<'v> {
 
 fn is_message(record: &Record) -> bool {
     matches!(record.body, Body::Message { .. })
+}
+
+fn is_note(record: &Record) -> bool {
+    matches!(record.body, Body::Note { .. })
 }
 
 fn closing(record: &Record) -> Option<Ending<'_>> {

@@ -542,3 +542,12 @@ fn dns_message(from: Role, text: &str) -> Vec<u8> {
     }
     bytes
 }
+
+/// The queue of nord.test finds nobody at mail.sud.test.
+pub(crate) fn refused_relay(tape: &mut Tape, submitted: Hop) -> Hop {
+    let causes = [submitted.by_server(1)];
+    let named = "mail.sud.test port 25";
+    let hop = tape.open(("smtp", TCP), Some(NORD_QUEUE), None, named, &causes);
+    tape.close_as(hop, "refused", "nobody listens there");
+    hop
+}

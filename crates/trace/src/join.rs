@@ -4,8 +4,9 @@
 //! socket addresses and the time of opening. An id that the other side sent is never used: it could
 //! claim to belong to anything.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
+use core::net::IpAddr;
 
 use crate::record::{Role, Transport};
 use crate::view::{Half, View};
@@ -66,31 +67,34 @@ fn join_by_key(halves: &[&Half], partners: &mut [Option<usize>]) {
 }
 
 fn join_by_addresses(halves: &[&Half], partners: &mut [Option<usize>]) {
-    let mut servers: BTreeMap<_, Vec<usize>> = BTreeMap::new();
+    let mut servers: BTreeMap<_, BTreeSet<(u64, usize)>> = BTreeMap::new();
     for (index, half) in of_role(halves, Role::Server) {
         if partners[index].is_none() {
-            servers.entry(addresses(half)).or_default().push(index);
+            servers
+                .entry(ports(half))
+                .or_default()
+                .insert((half.wall.0, index));
         }
     }
     for (index, half) in of_role(halves, Role::Client) {
         if partners[index].is_some() {
             continue;
         }
-        let Some(candidates) = servers.get_mut(&addresses(half)) else {
+        let Some(candidates) = servers.get_mut(&ports(half)) else {
             continue;
         };
+        let earliest = half.wall.0.saturating_sub(OPENING_WINDOW_US);
+        let latest = half.wall.0.saturating_add(OPENING_WINDOW_US);
         let nearest = candidates
-            .iter()
-            .enumerate()
-            .map(|(place, &server)| (place, server, distance_us(half, halves[server])))
-            .filter(|&(_, server, distance)| {
-                distance <= OPENING_WINDOW_US && keys_allow(half, halves[server])
+            .range((earliest, 0)..=(latest, usize::MAX))
+            .filter(|&&(_, server)| {
+                same_addresses(half, halves[server]) && keys_allow(half, halves[server])
             })
-            .min_by_key(|&(_, _, distance)| distance);
-        if let Some((place, server, _)) = nearest {
-            candidates.remove(place);
-            partners[index] = Some(server);
-            partners[server] = Some(index);
+            .min_by_key(|&&(wall_us, _)| half.wall.0.abs_diff(wall_us));
+        if let Some(&found) = nearest {
+            candidates.remove(&found);
+            partners[index] = Some(found.1);
+            partners[found.1] = Some(index);
         }
     }
 }
@@ -103,16 +107,19 @@ fn of_role<'h, 'v>(
     all.filter(move |(_, half)| half.opened.role == role)
 }
 
-fn addresses(half: &Half) -> (core::net::SocketAddr, core::net::SocketAddr, bool) {
+fn ports(half: &Half) -> (u16, u16, bool) {
     (
-        half.client(),
-        half.server(),
+        half.client().port(),
+        half.server().port(),
         half.opened.transport == Transport::Tcp,
     )
 }
 
-fn distance_us(one: &Half, other: &Half) -> u64 {
-    one.wall.0.abs_diff(other.wall.0)
+/// A datagram socket bound to every address does not know which of them was used.
+fn same_addresses(one: &Half, other: &Half) -> bool {
+    let same =
+        |one: IpAddr, other: IpAddr| one == other || one.is_unspecified() || other.is_unspecified();
+    same(one.client().ip(), other.client().ip()) && same(one.server().ip(), other.server().ip())
 }
 
 /// Two ends that both have a key and were not joined by it spoke to somebody else.

@@ -193,6 +193,37 @@ impl<'p, 'v> Journey<'p, 'v> {
         &self.selection.exchanges[self.root]
     }
 
+    /// Letter: the sender's address; empty for the null sender.
+    pub fn sender(&self) -> Option<&'v str> {
+        facts::sender(self).filter(|_| self.kind == Kind::Letter)
+    }
+
+    /// Letter: the recipients as the client named them.
+    pub fn recipients(&self) -> Vec<&'v str> {
+        if self.kind == Kind::Letter {
+            facts::recipients(self)
+        } else {
+            Vec::new()
+        }
+    }
+
+    /// The organisations that take part, each once.
+    pub fn organisations(&self) -> Vec<&'v str> {
+        let exchanges = self.selection.exchanges.iter().map(|shown| shown.exchange);
+        let mut organisations: Vec<&'v str> = exchanges
+            .flat_map(|exchange| {
+                [
+                    exchange.client_organisation(),
+                    exchange.server_organisation(),
+                ]
+            })
+            .filter(|organisation| !organisation.is_empty())
+            .collect();
+        organisations.sort_unstable();
+        organisations.dedup();
+        organisations
+    }
+
     /// `letter`, `page`, `name`, `collection`, `dialogue`, or the protocol's name.
     pub fn kind_word(&self) -> &'v str {
         match self.kind {

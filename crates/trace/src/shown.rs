@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use crate::exchange::{Exchange, Message};
+use crate::exchange::{Ending, Exchange, Message};
 
 /// One exchange with the messages of it that concern what is shown.
 #[derive(Clone, Debug)]
@@ -47,6 +47,15 @@ impl<'p, 'v> Shown<'p, 'v> {
     }
 }
 
+/// What happened at one moment of a selection.
+#[derive(Clone, Copy, Debug)]
+pub enum Event<'p, 'v> {
+    /// A message went by.
+    Message(Message<'v>),
+    /// The exchange broke: the reason's word, and more in words, perhaps nothing.
+    Broken(&'p str, &'p str),
+}
+
 /// Exchanges to be shown, and the order of their messages.
 #[derive(Clone, Debug)]
 pub struct Selection<'p, 'v> {
@@ -81,5 +90,44 @@ impl<'p, 'v> Selection<'p, 'v> {
             let shown = self.exchanges.get(index)?;
             Some((shown, shown.messages.get(place)?))
         })
+    }
+
+    /// Messages and breaks in time order, each with its exchange's index. A break comes behind its
+    /// exchange's messages; an exchange that could not even begin shows by it.
+    pub fn events(&self) -> Vec<(usize, Event<'p, 'v>)>
+    where
+        'v: 'p,
+    {
+        let mut breaks: Vec<_> = self
+            .exchanges
+            .iter()
+            .enumerate()
+            .filter_map(broken)
+            .collect();
+        breaks.sort_by_key(|&(end_us, index, _)| (end_us, index));
+        let mut breaks = breaks.into_iter().peekable();
+        let mut events = Vec::with_capacity(self.order.len());
+        for &(index, place) in &self.order {
+            let message = self.exchanges[index].messages[place];
+            while let Some((_, at, event)) =
+                breaks.next_if(|&(end_us, at, _)| end_us < message.time_us && at != index)
+            {
+                events.push((at, event));
+            }
+            events.push((index, Event::Message(message)));
+        }
+        events.extend(breaks.map(|(_, index, event)| (index, event)));
+        events
+    }
+}
+
+fn broken<'p, 'v: 'p>(
+    (index, shown): (usize, &Shown<'p, 'v>),
+) -> Option<(u64, usize, Event<'p, 'v>)> {
+    match shown.exchange.ending() {
+        Ending::Broken { reason, text } => {
+            Some((shown.exchange.end_us, index, Event::Broken(reason, text)))
+        }
+        Ending::Open | Ending::Done => None,
     }
 }

@@ -8,18 +8,13 @@ use crate::journey::{Journey, Kind};
 use crate::record::Role;
 use crate::shown::Shown;
 
-/// The number a message carries in its journey. `place` is its place in the journey's time order,
+/// The number that a message sent by `from` carries in its journey. `place` is its place in the journey's time order,
 /// from 0; it numbers the messages of journeys for which the course has no figure.
 ///
 /// A letter: 1 handing in, 2 names and relaying, 3a asking for mail, 3b the answers. A page: 1a
 /// questions and 1b answers about names, 2a request and 2b reply.
-pub fn step(
-    journey: &Journey<'_, '_>,
-    shown: &Shown<'_, '_>,
-    message: &Message<'_>,
-    place: usize,
-) -> String {
-    let asks = message.from == Role::Client;
+pub fn step(journey: &Journey<'_, '_>, shown: &Shown<'_, '_>, from: Role, place: usize) -> String {
+    let asks = from == Role::Client;
     let number = match (journey.kind, shown.exchange.protocol()) {
         (Kind::Letter, "pop3" | "imap") if asks => "3a",
         (Kind::Letter, "pop3" | "imap") => "3b",

@@ -1,15 +1,16 @@
 //! The sequence diagram for a terminal: a column for each participant, time downwards, an arrow
 //! for each message with its step and text above it. Double lines go through TLS.
 
+use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::exchange::{Ending, Message};
 use crate::journey::Journey;
 use crate::lanes::{Lane, ends, lanes};
-use crate::render::line;
+use crate::record::Role;
 use crate::render::list::{self, Detail};
-use crate::shown::Shown;
+use crate::render::{end_words, line};
+use crate::shown::{Event, Shown};
 use crate::steps::step;
 use crate::text::{character_columns, columns, cut, visible};
 use crate::words::Words;
@@ -43,29 +44,36 @@ pub fn diagram(journey: &Journey<'_, '_>, style: Style, words: &dyn Words) -> St
     };
     drawing.header(&participants, words);
     let mut secured: Vec<usize> = Vec::new();
-    for (place, &(index, at)) in journey.selection.order.iter().enumerate() {
+    let mut place = 0;
+    for (index, event) in journey.selection.events() {
         let shown = &journey.selection.exchanges[index];
-        let message = &shown.messages[at];
-        if !style.detail.wants(shown, message) {
-            continue;
-        }
-        let lanes = lanes(&journey.selection, Some(journey), shown);
+        let (client, server) = lanes(&journey.selection, Some(journey), shown);
         let column = |lane: &Lane| {
             participants
                 .iter()
                 .position(|other| other == lane)
                 .unwrap_or(0)
         };
-        let (from, to) = ends(lanes, message.from);
-        let (from, to) = (column(&from), column(&to));
-        if message.secured && !secured.contains(&index) {
-            secured.push(index);
-            drawing.tls(from, to, shown, words);
-        }
-        let text = labelled(journey, shown, message, place);
-        drawing.message(from, to, message.secured, &text);
-        if Some(message.number) == last_drawn(shown, style) {
-            drawing.ending(from, to, shown.exchange.ending(), words);
+        let columns = (column(&client), column(&server));
+        match event {
+            Event::Message(message) => {
+                let step = step(journey, shown, message.from, place);
+                place += 1;
+                if !style.detail.wants(shown, &message) {
+                    continue;
+                }
+                if message.secured && !secured.contains(&index) {
+                    secured.push(index);
+                    drawing.tls(columns, shown, words);
+                }
+                let text = format!("{step} {}", line(&message));
+                drawing.message(ends(columns, message.from), message.secured, &text);
+            }
+            Event::Broken(reason, text) => {
+                let step = step(journey, shown, Role::Client, place);
+                let said = end_words(reason, text, words);
+                drawing.broken(columns, &format!("{step} {said}"));
+            }
         }
     }
     if !secured.is_empty() {
@@ -82,8 +90,11 @@ pub fn diagram(journey: &Journey<'_, '_>, style: Style, words: &dyn Words) -> St
 /// In the order in which they come into play, a client before its server.
 fn participants(journey: &Journey<'_, '_>, style: Style) -> Vec<Lane> {
     let mut participants = Vec::new();
-    for (shown, message) in journey.selection.messages() {
-        if !style.detail.wants(shown, message) {
+    for (index, event) in journey.selection.events() {
+        let shown = &journey.selection.exchanges[index];
+        if let Event::Message(message) = event
+            && !style.detail.wants(shown, &message)
+        {
             continue;
         }
         let (client, server) = lanes(&journey.selection, Some(journey), shown);
@@ -94,25 +105,6 @@ fn participants(journey: &Journey<'_, '_>, style: Style) -> Vec<Lane> {
         }
     }
     participants
-}
-
-fn last_drawn(shown: &Shown<'_, '_>, style: Style) -> Option<usize> {
-    let mut drawn = shown.messages.iter().rev();
-    drawn
-        .find(|message| style.detail.wants(shown, message))
-        .map(|message| message.number)
-}
-
-fn labelled(
-    journey: &Journey<'_, '_>,
-    shown: &Shown<'_, '_>,
-    message: &Message<'_>,
-    place: usize,
-) -> String {
-    let mut text = step(journey, shown, message, place);
-    text.push(' ');
-    text.push_str(&line(message));
-    text
 }
 
 fn as_list(journey: &Journey<'_, '_>, style: Style, words: &dyn Words) -> String {
@@ -133,7 +125,7 @@ struct Marks {
     left: char,
     tls_left: char,
     tls_right: char,
-    broken: &'static str,
+    broken: char,
     ellipsis: &'static str,
 }
 
@@ -147,7 +139,7 @@ fn marks(style: Style) -> Marks {
             left: '◀',
             tls_left: '╞',
             tls_right: '╡',
-            broken: "✗ ",
+            broken: '✗',
             ellipsis: "…",
         }
     } else {
@@ -159,7 +151,7 @@ fn marks(style: Style) -> Marks {
             left: '<',
             tls_left: '|',
             tls_right: '|',
-            broken: "x ",
+            broken: 'x',
             ellipsis: "...",
         }
     }
@@ -189,17 +181,15 @@ impl Drawing {
         self.row(&lifelines);
     }
 
-    fn message(&mut self, from: usize, to: usize, secured: bool, text: &str) {
+    fn message(&mut self, (from, to): (usize, usize), secured: bool, text: &str) {
         self.text_row(from.min(to), text);
-        let mut row = self.lifelines();
-        let (left, right) = (self.centres[from.min(to)], self.centres[from.max(to)]);
+        let stroke = if secured {
+            self.marks.secured
+        } else {
+            self.marks.clear
+        };
+        let (mut row, left, right) = self.stroked((from, to), stroke);
         if left < right {
-            let stroke = if secured {
-                self.marks.secured
-            } else {
-                self.marks.clear
-            };
-            row[left + 1..right].fill(stroke);
             if from < to {
                 row[right - 1] = self.marks.right;
             } else {
@@ -209,30 +199,34 @@ impl Drawing {
         self.row(&row);
     }
 
-    fn tls(&mut self, from: usize, to: usize, shown: &Shown<'_, '_>, words: &dyn Words) {
+    fn tls(&mut self, ends: (usize, usize), shown: &Shown<'_, '_>, words: &dyn Words) {
         let version = shown
             .exchange
             .secured()
             .map_or("", |secured| secured.version.as_str());
-        self.text_row(
-            from.min(to),
-            &words.say("trace-tls-begins", &[("version", &visible(version))]),
-        );
-        let mut row = self.lifelines();
-        let (left, right) = (self.centres[from.min(to)], self.centres[from.max(to)]);
-        row[left..=right].fill(self.marks.secured);
+        let said = words.say("trace-tls-begins", &[("version", &visible(version))]);
+        self.text_row(ends.0.min(ends.1), &said);
+        let (mut row, left, right) = self.stroked(ends, self.marks.secured);
         row[left] = self.marks.tls_left;
         row[right] = self.marks.tls_right;
         self.row(&row);
     }
 
-    fn ending(&mut self, from: usize, to: usize, ending: Ending<'_>, words: &dyn Words) {
-        if let Ending::Broken { reason, text } = ending {
-            let reason = visible(if text.is_empty() { reason } else { text });
-            let mut said = String::from(self.marks.broken);
-            said.push_str(&words.say("trace-ended", &[("reason", &reason)]));
-            self.text_row(from.min(to), &said);
+    fn broken(&mut self, ends: (usize, usize), text: &str) {
+        self.text_row(ends.0.min(ends.1), text);
+        let (mut row, left, right) = self.stroked(ends, self.marks.clear);
+        row[left.midpoint(right)] = self.marks.broken;
+        self.row(&row);
+    }
+
+    /// Lifelines with a stroke between two of them, whose columns come back in order.
+    fn stroked(&self, (from, to): (usize, usize), stroke: char) -> (Vec<char>, usize, usize) {
+        let (left, right) = (self.centres[from.min(to)], self.centres[from.max(to)]);
+        let mut row = self.lifelines();
+        if left < right {
+            row[left + 1..right].fill(stroke);
         }
+        (row, left, right)
     }
 
     /// Text right of a lifeline; it may cover the lifelines further right, and moves left when it

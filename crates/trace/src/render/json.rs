@@ -30,7 +30,7 @@ pub fn shown(picture: &Picture<'_>, journey: &Journey<'_, '_>, words: &dyn Words
     }
     for (place, &(index, at)) in journey.selection.order.iter().enumerate() {
         let shown = &journey.selection.exchanges[index];
-        exchanges[index].messages[at].step = step(journey, shown, &shown.messages[at], place);
+        exchanges[index].messages[at].step = step(journey, shown, shown.messages[at].from, place);
     }
     object(&ShownObject {
         listed: Listed::of(journey),
@@ -44,7 +44,7 @@ pub fn lines(selection: &Selection<'_, '_>, journey: Option<&Journey<'_, '_>>) -
     let id = journey.map(|journey| journey.id.to_string());
     let mut out = String::new();
     for (place, (shown, message)) in selection.messages().enumerate() {
-        let step = journey.map(|journey| step(journey, shown, message, place));
+        let step = journey.map(|journey| step(journey, shown, message.from, place));
         out.push_str(&object(&LineObject::of(
             shown,
             message,

@@ -7,8 +7,9 @@ use alloc::vec::Vec;
 use crate::exchange::Message;
 use crate::journey::Journey;
 use crate::lanes::{ends, lanes};
-use crate::render::line;
-use crate::shown::Shown;
+use crate::record::Role;
+use crate::render::{end_words, line};
+use crate::shown::{Event, Shown};
 use crate::steps::{is_essential, step};
 use crate::words::Words;
 
@@ -34,22 +35,39 @@ pub struct Step {
     pub number: String,
     /// The line, which begins with the number; fit for a terminal, not cut.
     pub line: String,
+    /// Here an exchange broke.
+    pub is_break: bool,
 }
 
-/// The steps of a journey: `1 alice → mail.nord.test  MAIL FROM:<alice@nord.test>`.
+/// The steps of a journey: `1 alice → mail.nord.test  MAIL FROM:<alice@nord.test>`. Where an
+/// exchange broke, a step says so: `2 mail.nord.test ✗ mail.sud.test  …`.
 pub fn steps(journey: &Journey<'_, '_>, detail: Detail, words: &dyn Words) -> Vec<Step> {
-    let wanted = |(_, (shown, message)): &(usize, (&Shown<'_, '_>, &Message<'_>))| {
-        detail.wants(shown, message)
-    };
-    let messages = journey.selection.messages().enumerate().filter(wanted);
-    messages
-        .map(|(place, (shown, message))| {
-            let number = step(journey, shown, message, place);
-            let lanes = lanes(&journey.selection, Some(journey), shown);
-            let (from, to) = ends(lanes, message.from);
-            let (from, to) = (from.label(words), to.label(words));
-            let line = format!("{number} {from} → {to}  {}", line(message));
-            Step { number, line }
-        })
-        .collect()
+    let mut steps = Vec::new();
+    let mut place = 0;
+    for (index, event) in journey.selection.events() {
+        let shown = &journey.selection.exchanges[index];
+        let lanes = lanes(&journey.selection, Some(journey), shown);
+        let (from, arrow, text, is_break) = match event {
+            Event::Message(message) => (message.from, '→', line(&message), false),
+            Event::Broken(reason, text) => {
+                (Role::Client, '✗', end_words(reason, text, words), true)
+            }
+        };
+        let number = step(journey, shown, from, place);
+        if let Event::Message(message) = event {
+            place += 1;
+            if !detail.wants(shown, &message) {
+                continue;
+            }
+        }
+        let (from, to) = ends(lanes, from);
+        let (from, to) = (from.label(words), to.label(words));
+        let line = format!("{number} {from} {arrow} {to}  {text}");
+        steps.push(Step {
+            number,
+            line,
+            is_break,
+        });
+    }
+    steps
 }

@@ -5,12 +5,11 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt::Write;
 
-use crate::exchange::Ending;
 use crate::journey::Journey;
 use crate::lanes::{Lane, ends, lanes};
 use crate::record::Role;
-use crate::render::line;
-use crate::shown::Selection;
+use crate::render::{end_words, line};
+use crate::shown::{Event, Selection, Shown};
 use crate::steps::step;
 use crate::text::visible;
 use crate::words::Words;
@@ -24,44 +23,47 @@ pub fn mermaid(
     let mut participants: Vec<Lane> = Vec::new();
     let mut body = String::new();
     let mut secured: Vec<usize> = Vec::new();
-    for (place, &(index, at)) in selection.order.iter().enumerate() {
+    let mut place = 0;
+    for (index, event) in selection.events() {
         let shown = &selection.exchanges[index];
-        let message = &shown.messages[at];
         let (client, server) = lanes(selection, journey, shown);
-        let columns = [
+        let columns = (
             number(&mut participants, client),
             number(&mut participants, server),
-        ];
+        );
         let over = format!(
             "P{},P{}",
-            columns[0].min(columns[1]),
-            columns[0].max(columns[1])
+            columns.0.min(columns.1),
+            columns.0.max(columns.1)
         );
         let mut note = |text: &str| push(&mut body, &format!("Note over {over}: {}", quoted(text)));
-        if message.secured && !secured.contains(&index) {
-            secured.push(index);
-            let version = shown
-                .exchange
-                .secured()
-                .map_or("", |secured| secured.version.as_str());
-            note(&words.say("trace-tls-begins", &[("version", &visible(version))]));
-        }
-        let (from, to) = ends((columns[0], columns[1]), message.from);
-        let arrow = if message.from == Role::Client {
-            "->>"
-        } else {
-            "-->>"
+        let numbered = |from, text: &str| {
+            let step = journey.map(|journey| step(journey, shown, from, place));
+            step.map_or_else(|| quoted(text), |step| quoted(&format!("{step} {text}")))
         };
-        let step = journey.map(|journey| step(journey, shown, message, place));
-        let step = step.map_or_else(String::new, |step| format!("{step} "));
-        let text = quoted(&format!("{step}{}", line(message)));
-        push(&mut body, &format!("P{from}{arrow}P{to}: {text}"));
-        if let (true, Ending::Broken { reason, text }) =
-            (at + 1 == shown.messages.len(), shown.exchange.ending())
-        {
-            let reason = visible(if text.is_empty() { reason } else { text });
-            let said = words.say("trace-ended", &[("reason", &reason)]);
-            push(&mut body, &format!("Note over {over}: {}", quoted(&said)));
+        match event {
+            Event::Message(message) => {
+                if message.secured && !secured.contains(&index) {
+                    secured.push(index);
+                    note(&words.say("trace-tls-begins", &[("version", &tls_version(shown))]));
+                }
+                let (from, to) = ends(columns, message.from);
+                let arrow = if message.from == Role::Client {
+                    "->>"
+                } else {
+                    "-->>"
+                };
+                let text = numbered(message.from, &line(&message));
+                push(&mut body, &format!("P{from}{arrow}P{to}: {text}"));
+                place += 1;
+            }
+            Event::Broken(reason, text) => {
+                let text = numbered(Role::Client, &end_words(reason, text, words));
+                push(
+                    &mut body,
+                    &format!("P{}-xP{}: {text}", columns.0, columns.1),
+                );
+            }
         }
     }
     let mut out = String::from("sequenceDiagram\n");
@@ -73,6 +75,13 @@ pub fn mermaid(
     }
     out.push_str(&body);
     out
+}
+
+fn tls_version(shown: &Shown<'_, '_>) -> String {
+    shown
+        .exchange
+        .secured()
+        .map_or_else(String::new, |secured| visible(&secured.version))
 }
 
 fn number(participants: &mut Vec<Lane>, lane: Lane) -> usize {

@@ -14,6 +14,7 @@ use alloc::string::String;
 
 use crate::exchange::Message;
 use crate::text::visible;
+use crate::words::Words;
 
 /// A message's text in one line fit for a terminal; the verb where there is no text.
 pub(crate) fn line(message: &Message<'_>) -> String {
@@ -30,4 +31,10 @@ pub(crate) fn line(message: &Message<'_>) -> String {
         joined.push_str(&visible(line.trim_end()));
     }
     joined
+}
+
+/// How an exchange ended, in words fit for a terminal.
+pub(crate) fn end_words(reason: &str, text: &str, words: &dyn Words) -> String {
+    let reason = visible(if text.is_empty() { reason } else { text });
+    words.say("trace-ended", &[("reason", &reason)])
 }
