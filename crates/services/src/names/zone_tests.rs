@@ -79,6 +79,10 @@ fn a_finding_names_the_line_and_the_remedy() {
             "line 5: error: NS points to ns.sub.sud.test, which has no A or AAAA",
         ),
         (
+            "sub NS ns.nix",
+            "line 5: warning: NS points to ns.nix.sud.test, which has no A or AAAA",
+        ),
+        (
             "sub NS ns\nx.sub MX 1 ns",
             "line 6: warning: x.sub.sud.test MX is never served",
         ),
