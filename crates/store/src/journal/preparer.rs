@@ -1,0 +1,119 @@
+//! Makes segments before they are needed, in a thread of its own, so that no commit waits for zeros.
+
+use std::collections::VecDeque;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::JoinHandle;
+
+use super::segment::Segment;
+use crate::error::{StoreError, is_full};
+use crate::layer::FileLayer;
+
+/// How much larger a segment is than the one before, until they have their full size: a small store
+/// stays small, a busy one soon has few files.
+const GROWTH: u64 = 4;
+
+/// The segments to come.
+pub(crate) struct Preparer {
+    dir: PathBuf,
+    highest_number: u64,
+    segment_bytes: u64,
+    spares: VecDeque<Segment>,
+    orders: Option<Sender<(u64, u64)>>,
+    made: Receiver<io::Result<Segment>>,
+    under_way: bool,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Preparer {
+    /// Starts the thread. `spares` are segments that were made earlier and never used.
+    pub fn start(
+        layer: Arc<dyn FileLayer>,
+        dir: PathBuf,
+        highest_number: u64,
+        segment_bytes: u64,
+        spares: Vec<Segment>,
+    ) -> Result<Self, StoreError> {
+        let (orders, received) = channel();
+        let (send, made) = channel();
+        let folder = dir.clone();
+        let make = move || {
+            for (number, len_bytes) in received {
+                if send
+                    .send(Segment::create(&*layer, &folder, number, len_bytes))
+                    .is_err()
+                {
+                    return;
+                }
+            }
+        };
+        let thread = std::thread::Builder::new()
+            .name("store-segments".into())
+            .spawn(make)
+            .map_err(|error| StoreError::Io(format!("starting a thread: {error}")))?;
+        Ok(Self {
+            dir,
+            highest_number,
+            segment_bytes,
+            spares: spares.into(),
+            orders: Some(orders),
+            made,
+            under_way: false,
+            thread: Some(thread),
+        })
+    }
+
+    /// Has a segment made, unless one lies ready or is being made.
+    pub fn prepare(&mut self, previous_bytes: u64, least_bytes: u64) {
+        if self.under_way || !self.spares.is_empty() {
+            return;
+        }
+        let len_bytes = (previous_bytes * GROWTH)
+            .min(self.segment_bytes)
+            .max(least_bytes);
+        let Some(orders) = &self.orders else { return };
+        self.under_way = orders.send((self.highest_number + 1, len_bytes)).is_ok();
+    }
+
+    /// The next segment, at least `least_bytes` long; waits until it is made.
+    pub fn take(&mut self, previous_bytes: u64, least_bytes: u64) -> Result<Segment, StoreError> {
+        loop {
+            while let Some(spare) = self.spares.pop_front() {
+                if spare.len_bytes >= least_bytes {
+                    return Ok(spare);
+                } // one that is too short stays empty for ever; it costs nothing but its place
+            }
+            self.prepare(previous_bytes, least_bytes);
+            let made = self.made.recv().map_err(|_| {
+                StoreError::Failed("the thread that makes segments ended".to_owned())
+            })?;
+            self.under_way = false;
+            let segment = made.map_err(|error| self.why(&error))?;
+            self.highest_number = segment.number;
+            self.spares.push_back(segment);
+        }
+    }
+
+    /// A full disk passes; anything else (a failed sync among it) is final.
+    fn why(&self, error: &io::Error) -> StoreError {
+        if is_full(error) {
+            return StoreError::Full;
+        }
+        StoreError::Failed(format!(
+            "making a segment in {} failed: {error}",
+            self.dir.display()
+        ))
+    }
+}
+
+impl Drop for Preparer {
+    /// Waits for the thread: nobody else may own the folder while it still makes a file there.
+    fn drop(&mut self) {
+        self.orders = None;
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join(); // a panic there was already reported by `take`
+        }
+    }
+}
