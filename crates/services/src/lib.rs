@@ -1,2 +1,4 @@
 //! (being laid)
+pub mod accounts;
+pub mod mail;
 pub mod names;

@@ -1,0 +1,6 @@
+//! Scenarios over a real store: no socket, no name server, a clock set by hand.
+
+mod collecting;
+mod incoming;
+mod outgoing;
+mod world;

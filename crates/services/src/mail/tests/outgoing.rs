@@ -1,0 +1,574 @@
+//! The queue.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use guichet_store::{FactKind, FactQuery};
+use guichet_trace::Cause;
+use mail_parser::{MessageParser, MimeHeaders};
+
+use super::world::{
+    Bridge, Scripted, World, Zones, all, code, deferred, delivered, failed, open_store, quick, send,
+};
+use crate::mail::Limits;
+use crate::mail::outside::{
+    Later, Letter, MailHost, MxPlan, NamesError, Relay, RelayOutcome, Verdict,
+};
+use crate::mail::queue::{Ourselves, Settings};
+
+const LETTER: &str = "Subject: hi\r\n\r\nHello Bob\r\n";
+
+async fn nord_with(recipients: &[&str]) -> World {
+    let nord = World::new("nord.test", &["alice"]).await;
+    let mut service = nord.submission("alice@nord.test").await;
+    let answer = send(&mut service, "alice@nord.test", recipients, LETTER).await;
+    assert_eq!(code(&answer), "queued");
+    nord
+}
+
+fn sud_zone() -> Zones {
+    Zones::with("sud.test", &[(10, "mail.sud.test", 3)])
+}
+
+fn waiting(world: &World) -> usize {
+    world.mail.store.queue().unwrap().len()
+}
+
+fn facts(world: &World) -> Vec<(FactKind, String, String)> {
+    let facts = world.mail.store.facts(&FactQuery::All, 100).unwrap();
+    facts
+        .into_iter()
+        .map(|fact| (fact.kind, fact.recipient, fact.words))
+        .collect()
+}
+
+#[tokio::test]
+async fn from_alice_to_bob_through_everything() {
+    let sud = Arc::new(World::new("sud.test", &["bob"]).await);
+    let nord = nord_with(&["bob@sud.test"]).await;
+    let relay = Arc::new(Bridge(Arc::clone(&sud)));
+    nord.run_queue(sud_zone(), relay, quick(), || waiting(&nord) == 0)
+        .await;
+    let kept = sud.messages("bob@sud.test").await.remove(0);
+    assert!(
+        kept.starts_with("Return-Path: <alice@nord.test>\r\nReceived: from pc"),
+        "{kept}"
+    );
+    assert_eq!(
+        kept.matches("Return-Path").count(),
+        1,
+        "only the last server's"
+    );
+    assert_eq!(
+        kept.matches("\nReceived: ").count(),
+        2,
+        "one for each server"
+    );
+    assert!(kept.ends_with("\r\n\r\nHello Bob\r\n"), "{kept}");
+    let notes = nord.facts.all();
+    assert!(notes[0].starts_with("queued "), "{notes:?}");
+    assert!(
+        notes[1].starts_with("delivered bob@sud.test: 250 2.0.0 "),
+        "{notes:?}"
+    );
+    let causes = nord.facts.causes();
+    assert_eq!(
+        causes[0], causes[1],
+        "both on the exchange that brought the letter"
+    );
+    assert!(
+        nord.messages("alice@nord.test").await.is_empty(),
+        "no report"
+    );
+}
+
+#[tokio::test]
+async fn an_unknown_person_there_means_a_report_here_at_once() {
+    let sud = Arc::new(World::new("sud.test", &["bob"]).await);
+    let nord = nord_with(&["nobody@sud.test"]).await;
+    let relay = Arc::new(Bridge(sud));
+    nord.run_queue(sud_zone(), relay, quick(), || waiting(&nord) == 0)
+        .await;
+    let report = nord.messages("alice@nord.test").await.remove(0);
+    assert!(report.starts_with("Return-Path: <>\r\n"), "{report}");
+    let parsed = MessageParser::new().parse(report.as_bytes()).unwrap();
+    assert_eq!(
+        parsed.content_type().unwrap().attribute("report-type"),
+        Some("delivery-status")
+    );
+    assert_eq!(
+        parsed.subject(),
+        Some("Votre message n'a pas pu être remis")
+    );
+    let status = String::from_utf8_lossy(parsed.parts[2].contents()).into_owned();
+    for line in [
+        "Reporting-MTA: dns; mail.nord.test",
+        "Final-Recipient: rfc822; nobody@sud.test",
+        "Action: failed",
+        "Status: 5.1.1",
+        "Remote-MTA: dns; mail.sud.test",
+        "Diagnostic-Code: smtp; 550 5.1.1 Nobody has the address <nobody@sud.test> here",
+    ] {
+        assert!(
+            status.contains(&format!("{line}\r\n")),
+            "{line} in {status}"
+        );
+    }
+    let head = String::from_utf8_lossy(parsed.parts[3].contents()).into_owned();
+    assert!(
+        head.contains("Subject: hi\r\n") && !head.contains("Hello Bob"),
+        "{head}"
+    );
+    let notes = nord.facts.all();
+    assert!(
+        notes.contains(&"reported alice@nord.test".to_owned()),
+        "{notes:?}"
+    );
+    let kinds: Vec<FactKind> = facts(&nord).into_iter().map(|(kind, ..)| kind).collect();
+    assert!(kinds.contains(&FactKind::Failed), "{kinds:?}");
+}
+
+#[tokio::test]
+async fn a_report_is_never_reported() {
+    let nord = World::new("nord.test", &["alice"]).await;
+    nord.alias("away@nord.test", &["x@sud.test"]).await;
+    assert_eq!(
+        code(&send(&mut nord.reception(), "", &["away@nord.test"], LETTER).await),
+        "queued"
+    );
+    let relay = Scripted::new(|_, letter, _| all(letter, &failed()));
+    nord.run_queue(sud_zone(), relay.clone(), quick(), || waiting(&nord) == 0)
+        .await;
+    assert_eq!(relay.count(), 1);
+    assert!(
+        nord.facts
+            .all()
+            .iter()
+            .all(|note| !note.starts_with("reported"))
+    );
+}
+
+#[tokio::test]
+async fn a_foreign_sender_gets_the_report_through_the_queue() {
+    let nord = World::new("nord.test", &["alice"]).await;
+    nord.alias("away@nord.test", &["x@sud.test"]).await;
+    let answer = send(
+        &mut nord.reception(),
+        "eve@far.test",
+        &["away@nord.test"],
+        LETTER,
+    )
+    .await;
+    assert_eq!(code(&answer), "queued");
+    let mut zones = sud_zone();
+    zones
+        .0
+        .extend(Zones::with("far.test", &[(1, "mail.far.test", 4)]).0);
+    let relay = Scripted::new(|host, letter, _| match host.name.as_str() {
+        "mail.sud.test" => all(letter, &failed()),
+        _ => all(letter, &delivered()),
+    });
+    let done = relay.clone();
+    nord.run_queue(zones, relay.clone(), quick(), || {
+        done.count() == 2 && waiting(&nord) == 0
+    })
+    .await;
+    let seen = relay.seen.lock().unwrap();
+    assert_eq!(
+        (seen[1].1.sender.as_str(), seen[1].1.recipients.as_slice()),
+        ("", &["eve@far.test".to_owned()][..])
+    );
+    let report = String::from_utf8(seen[1].1.body.read(0, 100_000).unwrap()).unwrap();
+    assert!(
+        report.starts_with("Date: "),
+        "the Return-Path stays here: {report}"
+    );
+    assert!(
+        report.contains("Final-Recipient: rfc822; away@nord.test\r\n"),
+        "{report}"
+    );
+    assert!(
+        !report.contains("rfc822; x@sud.test"),
+        "where the alias leads is not told: {report}"
+    );
+}
+
+#[tokio::test]
+async fn hosts_are_tried_in_order_until_one_answers() {
+    let nord = nord_with(&["bob@sud.test"]).await;
+    let zones = Zones::with("sud.test", &[(30, "c", 3), (10, "a", 1), (20, "b", 2)]);
+    let relay = Scripted::new(|host, letter, _| match host.name.as_str() {
+        "a" => RelayOutcome::Unusable {
+            words: "refused".into(),
+            permanent: false,
+            exchange: None,
+        },
+        "b" => RelayOutcome::Unusable {
+            words: "554 no".into(),
+            permanent: true,
+            exchange: None,
+        },
+        _ => all(letter, &delivered()),
+    });
+    nord.run_queue(zones, relay.clone(), quick(), || waiting(&nord) == 0)
+        .await;
+    let seen = relay.seen.lock().unwrap();
+    let names: Vec<&str> = seen.iter().map(|(host, _)| host.name.as_str()).collect();
+    assert_eq!(names, ["a", "b", "c"]);
+}
+
+#[tokio::test]
+async fn what_is_put_off_waits_longer_each_time_and_is_given_up_after_five_days() {
+    let nord = nord_with(&["bob@sud.test"]).await;
+    let relay = Scripted::new(|_, letter, _| all(letter, &deferred()));
+    let names = Zones::with("sud.test", &[(10, "mail.sud.test", 3)]);
+    let mut settings = quick();
+    settings.schedule.jitter_percent = 0;
+    let (clock, store) = (Arc::clone(&nord.clock), nord.mail.store.clone());
+    let driver = tokio::spawn({
+        let (relay, clock, store) = (relay.clone(), Arc::clone(&clock), store.clone());
+        async move {
+            let mut dues = Vec::new();
+            for attempts in 1.. {
+                loop {
+                    let waiting = store.queue().unwrap();
+                    let Some(first) = waiting.first() else {
+                        return dues;
+                    };
+                    if first.recipients[0].attempts == attempts {
+                        dues.push(first.recipients[0].due.0);
+                        break;
+                    }
+                    tokio::time::sleep(Duration::from_millis(2)).await;
+                }
+                assert_eq!(relay.count(), attempts as usize, "not before it is due");
+                let now = crate::mail::outside::Clock::wall(&*clock).0;
+                clock.advance(Duration::from_micros(dues[dues.len() - 1] - now));
+            }
+            dues
+        }
+    });
+    nord.run_queue(names, relay.clone(), settings, || waiting(&nord) == 0)
+        .await;
+    let dues = driver.await.unwrap();
+    let minutes: Vec<u64> = dues
+        .windows(2)
+        .map(|pair| (pair[1] - pair[0]) / 60_000_000)
+        .collect();
+    assert_eq!(minutes[..5], [10, 20, 40, 60, 60]);
+    assert_eq!(relay.count(), dues.len() + 1);
+    assert!(
+        (118..125).contains(&relay.count()),
+        "five days by the hour: {}",
+        relay.count()
+    );
+    let report = nord.messages("alice@nord.test").await.remove(0);
+    assert!(report.contains("\r\nStatus: 4.4.7\r\n"), "{report}");
+    assert!(
+        report.contains("Diagnostic-Code: smtp; 451 4.7.1 later\r\n"),
+        "{report}"
+    );
+    let last = facts(&nord)
+        .into_iter()
+        .rev()
+        .find(|(kind, ..)| *kind == FactKind::Failed);
+    assert_eq!(
+        last.unwrap().2,
+        "451 4.7.1 later",
+        "the other server's words are kept"
+    );
+}
+
+#[tokio::test]
+async fn one_report_for_all_of_a_domain_and_the_others_are_served() {
+    let nord = nord_with(&["a@sud.test", "b@sud.test", "c@sud.test", "d@far.test"]).await;
+    let relay = Scripted::new(|_, letter, _| {
+        let results = letter.recipients.iter().map(|to| match to.as_str() {
+            "b@sud.test" => (to.clone(), delivered()),
+            _ => (to.clone(), failed()),
+        });
+        RelayOutcome::Answered {
+            results: results.collect(),
+            exchange: None,
+        }
+    });
+    let mut zones = sud_zone();
+    zones.0.insert("far.test".into(), Ok(MxPlan::Null));
+    nord.run_queue(zones, relay.clone(), quick(), || waiting(&nord) == 0)
+        .await;
+    assert_eq!(
+        relay.count(),
+        1,
+        "one connection for three recipients, none for a null MX"
+    );
+    let reports = nord.messages("alice@nord.test").await;
+    assert_eq!(reports.len(), 2);
+    let both = reports
+        .iter()
+        .find(|report| report.contains("rfc822; a@sud.test"))
+        .unwrap();
+    assert!(both.contains("rfc822; c@sud.test") && !both.contains("rfc822; b@sud.test"));
+    let null = reports
+        .iter()
+        .find(|report| report.contains("rfc822; d@far.test"))
+        .unwrap();
+    assert!(null.contains("\r\nStatus: 5.1.10\r\n"), "{null}");
+    assert!(
+        !null.contains("Remote-MTA"),
+        "no other server said so: {null}"
+    );
+}
+
+#[tokio::test]
+async fn a_circle_ends_here_and_silent_names_only_put_off() {
+    let nord = nord_with(&["a@sud.test", "b@far.test"]).await;
+    let mut zones = sud_zone();
+    zones
+        .0
+        .insert("far.test".into(), Err(NamesError("nobody answers".into())));
+    let ourselves = Ourselves {
+        names: vec!["mail.sud.test".into()],
+        addresses: vec![],
+    };
+    let relay = Scripted::new(|_, letter, _| all(letter, &delivered()));
+    let settings = Settings {
+        ourselves,
+        ..quick()
+    };
+    let store = &nord.mail.store;
+    let tried = || {
+        let queue = store.queue().unwrap();
+        queue[0]
+            .recipients
+            .iter()
+            .all(|recipient| !recipient.words.is_empty())
+    };
+    nord.run_queue(zones, relay.clone(), settings, tried).await;
+    assert_eq!(relay.count(), 0);
+    let words: HashMap<String, String> = store.queue().unwrap()[0]
+        .recipients
+        .iter()
+        .map(|recipient| (recipient.address.clone(), recipient.words.clone()))
+        .collect();
+    assert!(words["a@sud.test"].starts_with("550 5.4.6 "), "{words:?}");
+    assert_eq!(words["b@far.test"], "451 4.4.3 nobody answers");
+}
+
+#[tokio::test]
+async fn hold_release_and_retry_are_heard() {
+    let nord = nord_with(&["bob@sud.test"]).await;
+    let queue_id = nord.mail.store.queue().unwrap()[0].queue_id;
+    nord.mail.store.hold(nord.now(), queue_id).await.unwrap();
+    let relay = Scripted::new(|_, letter, before| match before {
+        0 => all(letter, &deferred()),
+        _ => all(letter, &delivered()),
+    });
+    let mut settings = quick();
+    settings.schedule.glance = Duration::from_secs(3600); // only what rings is heard
+    let store = nord.mail.store.clone();
+    let (now, hand) = (nord.now(), relay.clone());
+    let driver = tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        assert_eq!(hand.count(), 0, "held");
+        store.release(now, queue_id).await.unwrap();
+        super::world::wait_until(|| {
+            store
+                .queue()
+                .unwrap()
+                .first()
+                .is_some_and(|one| one.recipients[0].attempts == 1)
+        })
+        .await;
+        store.retry_now(now, queue_id).await.unwrap();
+    });
+    nord.run_queue(sud_zone(), relay.clone(), settings, || waiting(&nord) == 0)
+        .await;
+    driver.await.unwrap();
+    assert_eq!(relay.count(), 2);
+}
+
+#[tokio::test]
+async fn a_panic_or_an_unreadable_letter_does_not_stop_the_others() {
+    let nord = nord_with(&["bad@sud.test"]).await;
+    let mut service = nord.submission("alice@nord.test").await;
+    send(&mut service, "alice@nord.test", &["good@sud.test"], LETTER).await;
+    let relay = Scripted::new(|_, letter, _| {
+        assert_ne!(letter.recipients[0], "bad@sud.test", "the relay breaks");
+        all(letter, &delivered())
+    });
+    // A poisoned notebook would hide what is shown here, so the script panics before it is locked.
+    let relay = Arc::new(Unlocked(relay));
+    let settled = || {
+        let queue = nord.mail.store.queue().unwrap();
+        queue.len() == 1 && queue[0].recipients[0].attempts == 1
+    };
+    nord.run_queue(sud_zone(), relay, quick(), settled).await;
+    let left = nord.mail.store.queue().unwrap().remove(0);
+    assert!(
+        left.recipients[0]
+            .words
+            .starts_with("451 4.3.0 the attempt broke off"),
+        "{left:?}"
+    );
+}
+
+/// Answers by the script alone.
+struct Unlocked(Arc<Scripted>);
+
+impl Relay for Unlocked {
+    fn deliver(&self, host: MailHost, letter: Letter, _: Cause) -> Later<RelayOutcome> {
+        let outcome = self.0.answer(&host, &letter);
+        Box::pin(async move { outcome })
+    }
+}
+
+/// Counts how many dialogues go on at once.
+#[derive(Default)]
+struct Slow {
+    now: Arc<AtomicUsize>,
+    most: Arc<AtomicUsize>,
+}
+
+impl Relay for Slow {
+    fn deliver(&self, _: MailHost, letter: Letter, _: Cause) -> Later<RelayOutcome> {
+        let (now, most) = (Arc::clone(&self.now), Arc::clone(&self.most));
+        Box::pin(async move {
+            most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            now.fetch_sub(1, Ordering::SeqCst);
+            all(&letter, &delivered())
+        })
+    }
+}
+
+#[tokio::test]
+async fn a_domain_gets_a_few_connections_at_a_time() {
+    let nord = nord_with(&["0@sud.test"]).await;
+    let mut service = nord.submission("alice@nord.test").await;
+    for number in 1..12 {
+        let to = format!("{number}@sud.test");
+        send(&mut service, "alice@nord.test", &[&to], LETTER).await;
+    }
+    let relay = Arc::new(Slow::default());
+    let settings = Settings {
+        per_domain_max: 3,
+        ..quick()
+    };
+    nord.run_queue(sud_zone(), relay.clone(), settings, || waiting(&nord) == 0)
+        .await;
+    assert_eq!(relay.most.load(Ordering::SeqCst), 3);
+}
+
+/// Takes the letter, and never answers: as if the power failed behind the other server's 250.
+struct Silent(AtomicUsize);
+
+impl Relay for Silent {
+    fn deliver(&self, _: MailHost, _: Letter, _: Cause) -> Later<RelayOutcome> {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        Box::pin(std::future::pending())
+    }
+}
+
+#[tokio::test]
+async fn after_a_crash_the_letter_is_still_there_and_goes_out_once_more() {
+    let World { mail, dir, .. } = nord_with(&["bob@sud.test"]).await;
+    let relay = Arc::new(Silent(AtomicUsize::new(0)));
+    let names = Arc::new(sud_zone());
+    let queue = super::super::queue::Queue::new(Arc::clone(&mail), names, relay.clone(), quick());
+    let running = tokio::spawn(queue.run(std::future::pending()));
+    super::world::wait_until(|| relay.0.load(Ordering::SeqCst) == 1).await;
+    running.abort();
+    let _ = running.await;
+    mail.store.close();
+    drop(mail);
+    let store = open_again(dir.path()).await;
+    let nord = World::over(dir, store, "nord.test", &[], Limits::default()).await;
+    let relay = Scripted::new(|_, letter, _| all(letter, &delivered()));
+    nord.run_queue(sud_zone(), relay.clone(), quick(), || waiting(&nord) == 0)
+        .await;
+    assert_eq!(relay.count(), 1);
+}
+
+/// The folder is free once the last task of the queue has let go of the store.
+async fn open_again(dir: &std::path::Path) -> guichet_store::Store {
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    open_store(dir)
+}
+
+#[tokio::test]
+async fn the_letter_says_what_it_needs() {
+    let nord = World::new("nord.test", &["alice"]).await;
+    let mut service = nord.submission("alice@nord.test").await;
+    let cases = [
+        (
+            "bob@sud.test",
+            "Subject: a\r\n\r\nplain\r\n",
+            (false, false),
+        ),
+        ("bob@sud.test", "Subject: a\r\n\r\né\r\n", (true, false)),
+        ("bob@sud.test", "Subject: é\r\n\r\nplain\r\n", (true, true)),
+        (
+            "élodie@sud.test",
+            "Subject: a\r\n\r\nplain\r\n",
+            (false, true),
+        ),
+    ];
+    for (to, body, _) in cases {
+        assert_eq!(
+            code(&send(&mut service, "alice@nord.test", &[to], body).await),
+            "queued"
+        );
+    }
+    let relay = Scripted::new(|_, letter, _| all(letter, &delivered()));
+    let settings = Settings {
+        connections_max: 1,
+        ..quick()
+    };
+    nord.run_queue(sud_zone(), relay.clone(), settings, || waiting(&nord) == 0)
+        .await;
+    let seen = relay.seen.lock().unwrap();
+    let mut needs: Vec<(bool, bool)> = seen
+        .iter()
+        .map(|(_, letter)| (letter.eight_bit, letter.utf8))
+        .collect();
+    let mut expected: Vec<(bool, bool)> = cases.iter().map(|(.., needs)| *needs).collect();
+    needs.sort_unstable();
+    expected.sort_unstable();
+    assert_eq!(needs, expected);
+}
+
+#[tokio::test]
+async fn a_recipient_nobody_spoke_of_is_tried_again() {
+    let nord = nord_with(&["a@sud.test", "b@sud.test"]).await;
+    let relay = Scripted::new(|_, letter, _| {
+        let results = vec![(
+            letter.recipients[0].clone(),
+            Verdict::Delivered {
+                words: "250".into(),
+            },
+        )];
+        RelayOutcome::Answered {
+            results,
+            exchange: None,
+        }
+    });
+    let store = &nord.mail.store;
+    let settled = || {
+        store.queue().unwrap()[0]
+            .recipients
+            .iter()
+            .all(|one| one.attempts == 1)
+    };
+    nord.run_queue(sud_zone(), relay, quick(), settled).await;
+    let words: Vec<String> = store.queue().unwrap()[0]
+        .recipients
+        .iter()
+        .map(|one| one.words.clone())
+        .collect();
+    assert_eq!(
+        words,
+        ["250", "mail.sud.test did not say what became of it"]
+    );
+}
