@@ -26,6 +26,7 @@ pub mod cut;
 pub mod dialogue;
 pub mod dns;
 pub mod echo;
+pub mod http;
 pub mod outbox;
 pub mod player;
 pub mod pop3;

@@ -1,0 +1,30 @@
+//! How much one peer may ask of us, each with its reason.
+
+use core::time::Duration;
+
+/// A request target may be so long, in bytes; beyond it 414. RFC 9110 4.1 asks for 8000 at least.
+pub const TARGET_BYTES_MOST: usize = 8 * 1024;
+/// A head in all, in bytes; beyond it 431. Room for the longest target and for browsers' cookies.
+pub const HEAD_BYTES_MOST: usize = 32 * 1024;
+/// Fields in a head; beyond it 431. Browsers send about twenty.
+pub const FIELDS_MOST: usize = 100;
+/// A connection on which no whole request comes for so long is let go.
+pub const IDLE_MOST: Duration = Duration::from_secs(60);
+/// A client waits so long for each step of a reply.
+pub const REPLY_WAIT_MOST: Duration = Duration::from_secs(60);
+/// A chunk-size line with its extensions, in bytes. Nobody uses extensions; long ones are attacks.
+pub const CHUNK_LINE_BYTES_MOST: usize = 256;
+/// All chunk extensions of one body, in bytes.
+pub const CHUNK_EXTENSION_BYTES_MOST: usize = 1024;
+/// The trailer section of one body, in bytes. Trailers are read and dropped.
+pub const TRAILER_BYTES_MOST: usize = 4 * 1024;
+/// An unwanted request body up to so many bytes is read and dropped, so that the connection can
+/// serve on; a longer one costs the connection.
+pub const DRAIN_BYTES_MOST: u64 = 64 * 1024;
+/// After the last reply the peer has so long to close first (RFC 9112 9.6: closing at once while
+/// it still sends would destroy the reply on its way).
+pub const LINGER_MOST: Duration = Duration::from_secs(2);
+/// Interim (1xx) replies that a client reads over, per request.
+pub const INTERIM_MOST: u32 = 8;
+/// Fewer than this many empty lines before a request are read over (RFC 9112 2.2).
+pub const EMPTY_LINES_MOST: u32 = 2;
