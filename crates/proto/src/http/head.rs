@@ -278,9 +278,8 @@ fn place(
         None if minor == 0 => (String::new(), None),
         None => return Err(bad("The request has no Host field.")),
     };
-    let (named, target) = if target.starts_with('/') {
-        (named, target.to_owned())
-    } else if target == "*" && method == Method::Options {
+    let is_bare = target.starts_with('/') || (target == "*" && method == Method::Options);
+    let (named, target) = if is_bare {
         (named, target.to_owned())
     } else {
         // The target's own host counts, and Host is ignored (RFC 9112 3.2.2).
