@@ -2,3 +2,4 @@
 pub mod accounts;
 pub mod mail;
 pub mod names;
+pub mod pages;
