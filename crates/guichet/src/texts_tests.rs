@@ -115,6 +115,7 @@ fn literals(text: &str) -> BTreeSet<String> {
         .filter(|piece| {
             let prefix = piece.split_once('-').map(|(prefix, _)| prefix);
             prefix.is_some_and(|prefix| SOURCES.iter().any(|source| source.name == prefix))
+                && !piece.ends_with('-')
                 && piece
                     .chars()
                     .all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
