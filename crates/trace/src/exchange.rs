@@ -9,7 +9,7 @@ use crate::join::Pair;
 use crate::record::{
     Body, Cause, Direction, ExchangeId, Mode, Opened, Record, Role, Secured, Transport,
 };
-use crate::view::{Half, View};
+use crate::view::Half;
 
 /// One message as people see it.
 #[derive(Clone, Copy, Debug)]
@@ -91,22 +91,20 @@ pub struct Exchange<'v> {
 
 impl<'v> Exchange<'v> {
     /// `None` for a pair without halves, which joining never makes.
-    pub(crate) fn new(view: &View, pair: Pair<'v>) -> Option<Self> {
+    pub(crate) fn new(pair: Pair<'v>) -> Option<Self> {
         let told = |half: &&Half| half.records.iter().any(is_message);
         let main = pair.server.filter(told).or(pair.client.filter(told));
         let main = main.or(pair.server).or(pair.client)?;
         let halves = [pair.client, pair.server].into_iter().flatten();
-        let starts = halves
-            .clone()
-            .map(|half| view.time_us(half.source, half.at));
+        let starts = halves.clone().map(|half| half.time_us(half.at));
         let start_us = starts.min().unwrap_or(0);
         // A note may come long after the end (a letter delivered at last).
         let ends = halves.filter_map(|half| {
             let last = half.records.iter().rev().find(|record| !is_note(record))?;
-            Some(view.time_us(half.source, last.at))
+            Some(half.time_us(last.at))
         });
         let end_us = ends.max().unwrap_or(start_us).max(start_us);
-        let messages = messages_of(view, main);
+        let messages = messages_of(main);
         let mut exchange = Self {
             client_half: pair.client,
             server_half: pair.server,
@@ -117,7 +115,7 @@ impl<'v> Exchange<'v> {
             parts: Vec::new(),
             main,
         };
-        exchange.notes = exchange.read_notes(view);
+        exchange.notes = exchange.read_notes();
         exchange.parts = exchange.read_parts();
         Some(exchange)
     }
@@ -277,13 +275,13 @@ impl<'v> Exchange<'v> {
         [self.client_half, self.server_half].into_iter().flatten()
     }
 
-    fn read_notes(&self, view: &View) -> Vec<Note<'v>> {
+    fn read_notes(&self) -> Vec<Note<'v>> {
         let mut notes = Vec::new();
         for half in self.halves() {
             for record in &half.records {
                 if let Body::Note { word, part, text } = &record.body {
                     let part = self.shown_part(half.opened.role, *part);
-                    let time_us = view.time_us(half.source, record.at);
+                    let time_us = half.time_us(record.at);
                     notes.push(Note {
                         time_us,
                         word: word.as_str(),
@@ -297,11 +295,12 @@ impl<'v> Exchange<'v> {
         notes
     }
 
+    /// The messages decide; notes only where there is no message (a relay that never began).
     fn read_parts(&self) -> Vec<u32> {
         let of_messages = self.messages.iter().map(|message| message.part);
-        let parts: BTreeSet<u32> = of_messages
-            .chain(self.notes.iter().map(|note| note.part))
-            .collect();
+        let of_notes = self.notes.iter().map(|note| note.part);
+        let of_notes = of_notes.filter(|_| self.messages.is_empty());
+        let parts: BTreeSet<u32> = of_messages.chain(of_notes).collect();
         parts.into_iter().filter(|&part| part > 0).collect()
     }
 }
@@ -326,7 +325,7 @@ fn closing(record: &Record) -> Option<Ending<'_>> {
     })
 }
 
-fn messages_of<'v>(view: &View, half: &'v Half) -> Vec<Message<'v>> {
+fn messages_of(half: &Half) -> Vec<Message<'_>> {
     let mut messages = Vec::new();
     let mut under_tls = false;
     for record in &half.records {
@@ -345,7 +344,7 @@ fn messages_of<'v>(view: &View, half: &'v Half) -> Vec<Message<'v>> {
                 ..
             } => messages.push(Message {
                 number: messages.len() + 1,
-                time_us: view.time_us(half.source, record.at),
+                time_us: half.time_us(record.at),
                 from: sender(&half.opened, *direction),
                 verb: verb.as_str(),
                 text,

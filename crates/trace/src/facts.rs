@@ -3,7 +3,7 @@
 //! Only what the sessions write for the trace is read (`MAIL FROM:<…>`, reply codes, notes), never
 //! the content of letters or pages: at level `envelope` the facts are the same.
 
-use alloc::collections::BTreeSet;
+use alloc::collections::{BTreeSet, VecDeque};
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -73,6 +73,28 @@ pub(crate) fn login<'v>(shown: &Shown<'_, 'v>) -> Option<&'v str> {
         .nth(1)
         .filter(|login| !login.is_empty())
 }
+
+/// Recipients the server took. Replies come in the order of the commands (RFC 2920 section 3.1).
+fn accepted_recipients<'v>(journey: &Journey<'_, 'v>) -> BTreeSet<&'v str> {
+    let mut waiting = VecDeque::new();
+    let mut accepted = BTreeSet::new();
+    for message in root_messages(journey) {
+        match message.from {
+            Role::Client => waiting.push_back(message),
+            Role::Server if message.verb == MORE_LINES => {}
+            Role::Server => {
+                let command = waiting.pop_front();
+                let taken = command.filter(|command| command.verb == "RCPT");
+                let taken = taken.filter(|_| message.verb.starts_with('2'));
+                accepted.extend(taken.map(|command| address(command.text)));
+            }
+        }
+    }
+    accepted
+}
+
+/// The verb of a line of a reply that goes on.
+pub(crate) const MORE_LINES: &str = "...";
 
 /// What stands between the first `<` and the next `>`.
 fn address(text: &str) -> &str {
@@ -171,7 +193,7 @@ fn letter_state<'v>(journey: &Journey<'_, 'v>) -> State<'v> {
     let accepted = accepts_letter(root_messages(journey));
     if with("failed").next().is_some() {
         State::Failed
-    } else if !delivered.is_empty() && delivered.len() >= recipients(journey).len() {
+    } else if !delivered.is_empty() && delivered.len() >= accepted_recipients(journey).len() {
         State::Delivered
     } else if with("deferred").next().is_some() {
         State::Deferred
@@ -209,6 +231,7 @@ pub(crate) fn accepts_letter<'j, 'v: 'j>(messages: impl Iterator<Item = &'j Mess
     for message in messages {
         match message.from {
             Role::Client => text_sent |= message.verb == "BDAT",
+            Role::Server if message.verb == MORE_LINES => {}
             Role::Server if message.verb == "354" => text_sent = true,
             Role::Server if text_sent => return message.verb.starts_with('2'),
             Role::Server => {}

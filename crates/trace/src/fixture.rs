@@ -301,17 +301,22 @@ const SUD_WEB: End = end(SUD, "sud.test", "web", "127.0.0.3:20080");
 
 const TCP: Transport = Transport::Tcp;
 
-/// Alice's program hands in a letter: the submission, and its part 1.
-pub(crate) fn submit(tape: &mut Tape) -> Hop {
+/// Alice's program connects to her server.
+pub(crate) fn submission(tape: &mut Tape) -> Hop {
     let alice = end(PERSON, "", "guichet send", "127.0.0.1:50001");
     let server = end(NORD, "nord.test", "submission", "127.0.0.2:20587");
-    let hop = tape.open(
+    tape.open(
         ("smtp", TCP),
         Some(alice),
         Some(server),
         "mail.nord.test port 587",
         &[],
-    );
+    )
+}
+
+/// Alice's program hands in a letter, the dialogue's part 1.
+pub(crate) fn submit(tape: &mut Tape) -> Hop {
+    let hop = submission(tape);
     tape.dialogue(
         hop,
         0,

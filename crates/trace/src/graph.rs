@@ -71,6 +71,7 @@ impl Graph {
             let &(of, role) = by_id.get(&cause.exchange)?;
             Some((of, exchanges[of].shown_part(role, cause.part)))
         };
+        let is_name = |&(of, _): &(usize, u32)| exchanges[of].protocol() == "dns";
         let mut whole: Vec<_> = exchange.causes().filter_map(resolve).collect();
         let mut of_parts: BTreeMap<u32, Vec<(usize, u32)>> = BTreeMap::new();
         for (part, cause) in exchange.message_causes() {
@@ -78,6 +79,9 @@ impl Graph {
                 continue;
             };
             match part {
+                // What led to a message outside all matters (a look at a letter that is not
+                // fetched) did not lead to the matters, except by a name they all use.
+                0 if !exchange.parts.is_empty() && !is_name(&cause) => {}
                 0 => whole.push(cause),
                 _ => of_parts.entry(part).or_default().push(cause),
             }
@@ -87,8 +91,7 @@ impl Graph {
             // A kept connection was opened for its first matter; what a later one says of its own
             // cause replaces that. The names asked for the connection served them all.
             let inherits = place == 0 || own.is_empty();
-            let names = |&(of, _): &(usize, u32)| exchanges[of].protocol() == "dns";
-            let inherited = whole.iter().filter(|cause| inherits || names(cause));
+            let inherited = whole.iter().filter(|cause| inherits || is_name(cause));
             let causes: Vec<_> = own.iter().chain(inherited).copied().collect();
             for cause in causes {
                 self.connect(cause, node);
@@ -97,12 +100,11 @@ impl Graph {
     }
 
     fn connect(&mut self, (exchange, part): (usize, u32), effect: usize) {
-        let exact = self
-            .nodes_of(exchange)
-            .find(|&node| self.nodes[node].part == part);
+        let all = self.nodes_of(exchange);
+        let exact = all.clone().find(|&node| self.nodes[node].part == part);
         let causes: Vec<usize> = match exact {
             Some(node) => alloc::vec![node],
-            None if part == 0 => self.nodes_of(exchange).collect(),
+            None if part == 0 || all.len() == 1 => all.collect(),
             None => return,
         };
         for cause in causes {

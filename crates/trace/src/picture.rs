@@ -23,10 +23,7 @@ pub struct Picture<'v> {
 impl<'v> Picture<'v> {
     pub(crate) fn of(view: &'v View) -> Self {
         let pairs = join::pairs(view);
-        let mut exchanges: Vec<_> = pairs
-            .into_iter()
-            .filter_map(|pair| Exchange::new(view, pair))
-            .collect();
+        let mut exchanges: Vec<_> = pairs.into_iter().filter_map(Exchange::new).collect();
         exchanges.sort_by_key(|exchange| exchange.start_us);
         let mut by_id = BTreeMap::new();
         for (index, exchange) in exchanges.iter().enumerate() {
@@ -141,7 +138,7 @@ impl<'v> Picture<'v> {
                     .iter()
                     .filter(|message| message.part == node.part);
                 let has_mail = of_part.clone().any(|message| message.verb == "MAIL");
-                Some(if node.part > 0 && has_mail {
+                Some(if has_mail {
                     Kind::Letter
                 } else {
                     Kind::Dialogue

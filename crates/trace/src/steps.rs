@@ -57,29 +57,16 @@ pub fn is_essential(shown: &Shown<'_, '_>, message: &Message<'_>) -> bool {
     }
 }
 
-/// The reply to the letter's text: the first one behind it.
+/// The reply to the letter's text: the next one behind the 354, or behind a chunk.
 fn answers_text(shown: &Shown<'_, '_>, message: &Message<'_>) -> bool {
-    let before = shown
-        .messages
-        .iter()
-        .take_while(|other| other.number < message.number);
-    let mut text_sent = false;
-    for earlier in before {
-        match earlier.from {
-            Role::Client => {
-                text_sent = text_sent && !is_envelope(earlier) || earlier.verb == "BDAT"
-            }
-            Role::Server => text_sent = earlier.verb == "354",
-        }
-    }
-    text_sent && message.verb != "354"
-}
-
-fn is_envelope(message: &Message<'_>) -> bool {
-    matches!(
-        message.verb,
-        "MAIL" | "RCPT" | "DATA" | "RSET" | "QUIT" | "EHLO" | "HELO"
-    )
+    let is_before = |other: &&Message<'_>| other.number < message.number;
+    let mut before = shown.messages.iter().rev().filter(is_before);
+    let is_reply =
+        |other: &&Message<'_>| other.from == Role::Server && other.verb != facts::MORE_LINES;
+    let reply_before = before.clone().find(is_reply);
+    is_reply(&message)
+        && (reply_before.is_some_and(|reply| reply.verb == "354")
+            || before.next().is_some_and(|earlier| earlier.verb == "BDAT"))
 }
 
 /// What comes right behind a command of the short account, or continues such an answer.

@@ -49,10 +49,17 @@ pub struct Half {
     pub wall: WallTime,
     /// What followed: messages, notes, TLS, the end.
     pub records: Vec<Record>,
+    /// Wall time of the monotonic clock's zero, in microseconds since 1970.
+    origin_us: u64,
     bytes: usize,
 }
 
 impl Half {
+    /// A moment of this half on the view's common time line, in microseconds since 1970.
+    pub fn time_us(&self, at: Moment) -> u64 {
+        self.origin_us.saturating_add(at.0 / 1_000)
+    }
+
     /// The client's socket, as this end saw it.
     pub fn client(&self) -> SocketAddr {
         self.address(Role::Client)
@@ -104,14 +111,15 @@ pub struct View {
     halves: BTreeMap<ExchangeId, Half>,
     order: VecDeque<ExchangeId>,
     bytes: usize,
-    /// Wall time of a source's monotonic zero, in microseconds since 1970.
-    origins_us: BTreeMap<Source, u64>,
+    /// Where the monotonic clocks met so far began: one for each machine and boot.
+    origins_us: VecDeque<u64>,
     gaps: VecDeque<Gap>,
 }
 
-/// Two sources whose origins differ by less than this share one machine's clocks; the difference
-/// is only the time between reading one clock and the other.
+/// Two halves whose origins differ by less than this share one machine's clocks; the difference is
+/// only the time between reading one clock and the other.
 const SAME_CLOCK_US: u64 = 100_000;
+const ORIGINS_MAX: usize = 64;
 const GAPS_MAX: usize = 1_000;
 
 impl View {
@@ -130,13 +138,12 @@ impl View {
 
     /// Takes one record of `source`. A record whose exchange is not (or no longer) known is dropped.
     pub fn add(&mut self, source: Source, record: Record) {
-        self.learn_origin(source, &record);
         let bytes = weight(&record.body);
         match record.body {
             Body::Gap { dropped } => {
                 let gap = Gap {
                     source,
-                    time_us: self.time_us(source, record.at),
+                    time_us: record.wall.0,
                     dropped,
                 };
                 self.gaps.push_back(gap);
@@ -151,13 +158,16 @@ impl View {
                     wall,
                     ..
                 } = record;
+                let origin_us = self.origin_us(at, wall);
+                let records = Vec::new();
                 let half = Half {
                     id,
                     source,
                     opened,
                     at,
                     wall,
-                    records: Vec::new(),
+                    records,
+                    origin_us,
                     bytes,
                 };
                 if let Some(replaced) = self.halves.insert(id, half) {
@@ -194,26 +204,22 @@ impl View {
         self.gaps.iter()
     }
 
-    /// A moment of `source` on the view's common time line, in microseconds since 1970.
-    pub fn time_us(&self, source: Source, at: Moment) -> u64 {
-        self.origins_us
-            .get(&source)
-            .copied()
-            .unwrap_or(0)
-            .saturating_add(at.0 / 1_000)
-    }
-
-    fn learn_origin(&mut self, source: Source, record: &Record) {
-        if self.origins_us.contains_key(&source) {
-            return;
-        }
-        let origin = record.wall.0.saturating_sub(record.at.0 / 1_000);
+    /// The origin of the clock that gave both times. Moments of one clock compare exactly, wall
+    /// times do not, so halves of one machine must share one origin.
+    fn origin_us(&mut self, at: Moment, wall: WallTime) -> u64 {
+        let origin = wall.0.saturating_sub(at.0 / 1_000);
         let known = self
             .origins_us
-            .values()
+            .iter()
             .find(|known| known.abs_diff(origin) < SAME_CLOCK_US);
-        let origin = known.copied().unwrap_or(origin);
-        self.origins_us.insert(source, origin);
+        if let Some(&known) = known {
+            return known;
+        }
+        self.origins_us.push_back(origin);
+        if self.origins_us.len() > ORIGINS_MAX {
+            self.origins_us.pop_front();
+        }
+        origin
     }
 
     fn keep_within_limits(&mut self) {

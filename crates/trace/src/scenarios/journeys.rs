@@ -325,3 +325,126 @@ fn a_thousand_letters_from_the_same_sockets_stay_apart() {
             .all(|journey| journey.selection.exchanges.len() == 7)
     );
 }
+
+#[test]
+fn a_letter_refused_before_it_became_a_matter_is_still_a_letter() {
+    let mut tape = Tape::new();
+    let hop = fixture::submission(&mut tape);
+    tape.dialogue(
+        hop,
+        0,
+        &[
+            "S: 220 ready",
+            "C: MAIL FROM:<alice@nord.test>",
+            "S: 530 log in first",
+            "C: QUIT",
+            "S: 221 bye",
+        ],
+    );
+    tape.close(hop);
+    let view = tape.view();
+    let picture = view.picture();
+    let journey = only(&picture, Kind::Letter);
+    assert_eq!(
+        (journey.state, journey.title.as_str()),
+        (State::Refused, "alice@nord.test → ?")
+    );
+    assert!(
+        steps(&journey, Detail::Essential, &english())
+            .iter()
+            .all(|step| step.number == "1")
+    );
+}
+
+#[test]
+fn a_recipient_that_was_refused_is_not_waited_for() {
+    let mut tape = Tape::new();
+    let hop = fixture::submission(&mut tape);
+    tape.dialogue(
+        hop,
+        1,
+        &[
+            // Pipelined (RFC 2920), as most clients do.
+            "C: MAIL FROM:<alice@nord.test>",
+            "C: RCPT TO:<nobody@nord.test>",
+            "C: RCPT TO:<adam@nord.test>",
+            "C: DATA",
+            "S: 250 ok",
+            "S: 550 no such person",
+            "S: 250 ok",
+            "S: 354 go on",
+            "C: . 42 bytes",
+            "S: 250 queued as Q1",
+        ],
+    );
+    tape.note(hop.server, 1, "queued", "Q1");
+    let state = |tape: &Tape| only(&tape.view().picture(), Kind::Letter).state.word();
+    assert_eq!(state(&tape), "queued");
+    tape.note(hop.server, 1, "delivered", "adam@nord.test");
+    assert_eq!(state(&tape), "delivered");
+}
+
+#[test]
+fn a_look_at_one_letter_does_not_tie_the_next_to_it() {
+    let mut tape = Tape::new();
+    let first = fixture::submit(&mut tape);
+    let first_relay = fixture::relay(&mut tape, first);
+    let second = fixture::submit(&mut tape);
+    let second_relay = fixture::relay(&mut tape, second);
+    let maildrop = fixture::open_maildrop(&mut tape);
+    // TOP belongs to no retrieval, but the server knows whose letter it was.
+    tape.say(maildrop, Role::Client, 0, "TOP 1 0");
+    tape.say_because(
+        maildrop,
+        Role::Server,
+        0,
+        "+OK top",
+        &[first_relay.by_server(1)],
+    );
+    fixture::retrieve(&mut tape, maildrop, 1, &[second_relay.by_server(1)]);
+    let view = tape.view();
+    let picture = view.picture();
+    let journeys = picture.journeys();
+    assert!(
+        !texts(&journeys[0]).contains(&"RETR 1"),
+        "{:?}",
+        texts(&journeys[0])
+    );
+    assert!(texts(&journeys[1]).contains(&"RETR 1"));
+}
+
+#[test]
+fn records_from_before_a_reboot_keep_their_time() {
+    let (tape, _) = fixture::letter_tape();
+    let mut view = tape.view();
+    for (source, record) in &tape.records {
+        let mut later = record.clone();
+        later.exchange.0 += 1 << 20;
+        later.wall.0 += 86_400_000_000; // a day later, while the monotonic clock began anew
+        if let Body::Secured(secured) = &mut later.body {
+            secured.key[0] ^= 0x80;
+        }
+        view.add(*source, later);
+    }
+    let picture = view.picture();
+    let begun: Vec<_> = picture
+        .exchanges()
+        .iter()
+        .map(|exchange| exchange.start_us)
+        .collect();
+    assert_eq!(begun[7] - begun[0], 86_400_000_000);
+}
+
+#[test]
+fn a_cause_named_by_another_count_of_parts_still_holds() {
+    let (tape, _) = fixture::letter_tape();
+    let other_count = view_with(&tape, |_, record| {
+        if let Body::Opened(opened) = &mut record.body {
+            for cause in &mut opened.causes {
+                cause.part = if cause.part == 0 { 1 } else { cause.part };
+            }
+        }
+    });
+    let picture = other_count.picture();
+    assert_eq!(only(&picture, Kind::Letter).selection.exchanges.len(), 7);
+}
