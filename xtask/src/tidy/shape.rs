@@ -73,7 +73,7 @@ pub fn modules_are_introduced(tree: &Tree) -> Vec<Finding> {
         path.ends_with(".rs") && (path.starts_with("crates/") || path.starts_with("xtask/"))
     });
     files
-        .filter(|(_, text)| !text.starts_with("//!"))
+        .filter(|(_, text)| !is_introduced(text))
         .map(|(path, _)| {
             Finding::new(
                 path,
@@ -82,6 +82,12 @@ pub fn modules_are_introduced(tree: &Tree) -> Vec<Finding> {
             )
         })
         .collect()
+}
+
+fn is_introduced(text: &str) -> bool {
+    let attribute = |line: &&str| line.is_empty() || line.starts_with("#![");
+    let first = text.lines().find(|line| !attribute(line));
+    first.is_some_and(|line| line.starts_with("//!"))
 }
 
 #[cfg(test)]
@@ -117,6 +123,7 @@ mod tests {
         let files = [
             ("crates/a/src/lib.rs", "//! What it is.\n"),
             ("crates/a/src/b/mod.rs", "// No.\nuse c;\n"),
+            ("crates/a/tests/c.rs", "#![allow(d)]\n\n//! What it is.\n"),
             ("fuzz/a.rs", "fn main() {}"),
         ];
         let found = modules_are_introduced(&tree(&files));
