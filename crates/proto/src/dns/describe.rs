@@ -6,6 +6,8 @@ use alloc::vec::Vec;
 
 use guichet_trace::Verb;
 
+use crate::outbox::About;
+
 use super::{Class, Message, Opcode, Rcode, Record, Rtype, data_text, first_name};
 
 /// Longest line made, in bytes; what is beyond becomes an ellipsis.
@@ -41,6 +43,14 @@ pub fn describe(bytes: &[u8]) -> Described {
         verb: Verb::new(&verb),
         text: visible(&text),
     }
+}
+
+/// The same for the tap, wherever a message goes by.
+pub fn about(bytes: &[u8]) -> About {
+    let described = describe(bytes);
+    let mut about = About::new(described.verb);
+    about.text(described.text);
+    about
 }
 
 fn describe_query(message: &Message) -> (String, String) {

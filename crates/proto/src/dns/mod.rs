@@ -14,9 +14,13 @@
 mod describe;
 mod message;
 mod query;
+pub mod stream;
 mod writer;
 
-pub use describe::{Described, describe, visible};
+#[cfg(test)]
+mod tests;
+
+pub use describe::{Described, about, describe, visible};
 pub use domain::base::Name as AnyName;
 pub use domain::base::iana::{Class, Opcode, OptRcode as Rcode, Rtype};
 pub use message::{

@@ -45,9 +45,19 @@ pub struct Ask {
     pub host: Name,
     /// The zone for which it is asked: the root, `test`, `sud.test` …
     pub zone: Name,
+    /// What the reply must repeat.
+    pub id: u16,
     /// What it is asked; differs from the walk's question behind an alias or when a name server's
     /// address is looked for.
     pub question: Question,
+}
+
+impl Ask {
+    /// Whether these bytes answer this query. Others (late, strange, forged) must not end the
+    /// wait; [`Walk::heard`] would ignore them, too.
+    pub fn fits(&self, bytes: &[u8]) -> bool {
+        expected(bytes, self.id, &self.question).is_ok()
+    }
 }
 
 /// Whether the reply was the one waited for.
@@ -179,7 +189,7 @@ impl Walk {
         let Some(asked) = self.asked.take() else {
             return Heard::Ignored("nothing was asked");
         };
-        let message = match expected(bytes, &asked) {
+        let message = match expected(bytes, asked.id, &asked.question) {
             Ok(message) => message,
             Err(why) => {
                 self.asked = Some(asked);
@@ -297,6 +307,7 @@ impl Walk {
             patience,
             host: server.name.clone(),
             zone: servers.zone.clone(),
+            id,
             question: task.question.clone(),
         })
     }
@@ -602,18 +613,18 @@ impl Address {
 }
 
 /// The message, if it answers what was asked (RFC 5452 section 9.1).
-fn expected(bytes: &[u8], asked: &Asked) -> Result<Message, &'static str> {
+fn expected(bytes: &[u8], id: u16, asked: &Question) -> Result<Message, &'static str> {
     let message = Message::read(bytes).map_err(|_| "not a readable DNS message")?;
     if !message.flags.response || message.opcode != Opcode::QUERY {
         return Err("not a response");
     }
-    if message.id != asked.id {
+    if message.id != id {
         return Err("another id");
     }
     match &message.question {
         Some(question)
-            if question.name == asked.question.name
-                && question.qtype == asked.question.qtype
+            if question.name == asked.name
+                && question.qtype == asked.qtype
                 && question.qclass == guichet_proto::dns::Class::IN =>
         {
             Ok(message)
