@@ -188,8 +188,8 @@ impl Dial {
         })
     }
 
-    /// Sends one datagram from a fresh port and waits for the first answer that `fits`; others
-    /// (late, forged) are ignored.
+    /// Sends one datagram from a fresh port and waits for the first answer that `fits` (told the
+    /// exchange and the bytes); others, late or forged, are ignored.
     pub async fn datagram(
         &self,
         protocol: &'static str,
@@ -197,7 +197,7 @@ impl Dial {
         query: &[u8],
         wait: Duration,
         about: impl Fn(Direction, &[u8]) -> About,
-        fits: impl Fn(&[u8]) -> bool,
+        mut fits: impl FnMut(ExchangeId, &[u8]) -> bool,
     ) -> (ExchangeId, io::Result<Vec<u8>>) {
         let address = self.mapped(&call.target);
         let socket = match self.socket_towards(address).await {
@@ -223,7 +223,7 @@ impl Dial {
             let mut buffer = vec![0; 65_535];
             loop {
                 let length = socket.recv(&mut buffer).await?;
-                if fits(&buffer[..length]) {
+                if fits(id, &buffer[..length]) {
                     buffer.truncate(length);
                     return io::Result::Ok(buffer);
                 }

@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use guichet_proto::{Service, Session};
-use guichet_trace::{Mode, Role, Transport, Verb};
+use guichet_trace::{Level, Mode, Role, Transport, Verb};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
@@ -35,6 +35,12 @@ pub trait Answering: Send + Sync + 'static {
 
     /// What to say, in the protocol's words, when there is no room.
     fn refusal(&self) -> Vec<u8>;
+
+    /// The most that may be recorded of these dialogues. Looking at the trace, for instance, would
+    /// otherwise fill it.
+    fn level_most(&self) -> Level {
+        Level::Full
+    }
 }
 
 /// One listening address.
@@ -72,11 +78,15 @@ pub struct ListenerStatus {
     pub refused: AtomicU64,
     /// Dialogues that ended by a panic.
     pub panicked: AtomicU64,
+    /// Cancelled, it ends this listener alone: nothing more is accepted, the socket closes.
+    /// Dialogues under way go on.
+    pub closing: CancellationToken,
 }
 
-/// A bound listening socket. The address is taken; nothing is accepted yet.
+/// A bound listening socket. The address is taken; nothing is accepted yet. Needs no runtime, so
+/// that privileges can be dropped between binding and serving.
 pub struct BoundListener {
-    pub(crate) socket: TcpListener,
+    pub(crate) socket: std::net::TcpListener,
     pub(crate) settings: ListenerSettings,
 }
 
@@ -98,7 +108,7 @@ impl BoundListener {
         socket.bind(&address.into())?;
         socket.listen(i32::try_from(settings.backlog).unwrap_or(i32::MAX))?;
         Ok(Self {
-            socket: TcpListener::from_std(socket.into())?,
+            socket: socket.into(),
             settings,
         })
     }
@@ -122,7 +132,7 @@ pub(crate) struct Shared {
 }
 
 pub(crate) struct Listener<A> {
-    pub(crate) bound: BoundListener,
+    pub(crate) socket: TcpListener,
     pub(crate) answering: Arc<A>,
     pub(crate) tls: Option<ServerTls>,
     pub(crate) status: Arc<ListenerStatus>,
@@ -138,8 +148,8 @@ impl<A: Answering> Listener<A> {
         loop {
             let accepted = tokio::select! {
                 biased;
-                () = this.shared.stop.cancelled() => return,
-                accepted = this.bound.socket.accept() => accepted,
+                () = this.status.closing.cancelled() => return,
+                accepted = this.socket.accept() => accepted,
             };
             match accepted {
                 Ok((socket, peer)) => {
@@ -151,7 +161,7 @@ impl<A: Answering> Listener<A> {
                     // the loop does not spin on a queue that stays full.
                     drop(spare.take());
                     if let Ok(Ok((socket, _))) =
-                        tokio::time::timeout(PAUSE_LEAST, this.bound.socket.accept()).await
+                        tokio::time::timeout(PAUSE_LEAST, this.socket.accept()).await
                     {
                         this.status.refused.fetch_add(1, Ordering::Relaxed);
                         drop(socket);
@@ -241,18 +251,22 @@ impl<A: Answering> Listener<A> {
     }
 
     fn exchange(&self, local: SocketAddr, peer: SocketAddr) -> Exchange {
-        self.shared.recorder.begin(Beginning {
-            protocol: self.answering.protocol(),
-            transport: Transport::Tcp,
-            role: Role::Server,
-            local,
-            remote: peer,
-            named: String::new(),
-            organisation: self.status.settings.organisation.clone(),
-            service: self.status.settings.service.clone(),
-            mode: Mode::Event,
-            causes: Vec::new(),
-        })
+        let level_most = self.answering.level_most();
+        self.shared.recorder.begin_at_most(
+            level_most,
+            Beginning {
+                protocol: self.answering.protocol(),
+                transport: Transport::Tcp,
+                role: Role::Server,
+                local,
+                remote: peer,
+                named: String::new(),
+                organisation: self.status.settings.organisation.clone(),
+                service: self.status.settings.service.clone(),
+                mode: Mode::Event,
+                causes: Vec::new(),
+            },
+        )
     }
 }
 

@@ -89,11 +89,16 @@ impl Recorder {
 
     /// Begins an exchange.
     pub fn begin(&self, beginning: Beginning) -> Exchange {
+        self.begin_at_most(Level::Full, beginning)
+    }
+
+    /// Begins an exchange of which at most so much is recorded.
+    pub fn begin_at_most(&self, most: Level, beginning: Beginning) -> Exchange {
         let id = ExchangeId(self.shared.next.fetch_add(1, Ordering::Relaxed));
         let exchange = Exchange {
             recorder: self.clone(),
             id,
-            level: self.level(),
+            level: self.level().min(most),
             kept: Vec::new(),
             ended: false,
         };

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::net::UdpSocket;
+use tokio::net::{TcpListener, UdpSocket};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -69,10 +69,12 @@ impl Server {
             accepted: AtomicU64::new(0),
             refused: AtomicU64::new(0),
             panicked: AtomicU64::new(0),
+            closing: self.shared.stop.child_token(),
         });
         let shared = self.shared.clone();
+        let socket = TcpListener::from_std(bound.socket)?;
         let listener = Listener {
-            bound,
+            socket,
             answering,
             tls,
             status: status.clone(),
@@ -89,13 +91,14 @@ impl Server {
     /// Begins to answer datagrams.
     pub fn serve_datagrams<D: Datagrams>(
         &self,
-        socket: UdpSocket,
+        socket: std::net::UdpSocket,
         datagrams: Arc<D>,
         organisation: Arc<str>,
         service: Arc<str>,
-    ) {
+    ) -> io::Result<()> {
+        socket.set_nonblocking(true)?;
         let endpoint = Endpoint {
-            socket: Arc::new(socket),
+            socket: Arc::new(UdpSocket::from_std(socket)?),
             datagrams,
             recorder: self.shared.recorder.clone(),
             name: EndpointName {
@@ -109,6 +112,7 @@ impl Server {
                 tracing::error!("datagram endpoint ended: {error}");
             }
         });
+        Ok(())
     }
 
     /// All listeners.
