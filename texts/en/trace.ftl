@@ -9,7 +9,19 @@ trace-port-mapped = port { $port }, here { $real }
 trace-legend = ═ through TLS   ─ in clear
 trace-legend-ascii = = through TLS   - in clear
 trace-tls-begins = TLS begins ({ $version })
-trace-ended = the connection ended: { $reason }
+trace-ended = the exchange ended: { $reason }
+trace-gap = { $time }: { $count } records are missing here; there were more than could be kept.
+
+# Why an exchange ended early, inside a sentence.
+trace-reason-reset = the connection was broken off
+trace-reason-timeout = no answer came in time
+trace-reason-stopped = the server was stopping
+trace-reason-refused = it was refused
+trace-reason-unreachable = no connection came about
+trace-reason-silent = the server gave no answer
+trace-reason-panic = an error inside the program ended it
+trace-reason-tls = TLS could not be agreed on
+trace-reason-cut = it was cut off
 
 trace-story-handed = { $from } handed the letter for { $to } to { $server } ({ $port }), in clear.
 trace-story-handed-tls = { $from } handed the letter for { $to } to { $server } ({ $port }), through TLS.

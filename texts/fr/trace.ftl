@@ -9,7 +9,19 @@ trace-port-mapped = port { $port }, ici { $real }
 trace-legend = ═ sous TLS   ─ en clair
 trace-legend-ascii = = sous TLS   - en clair
 trace-tls-begins = TLS commence ({ $version })
-trace-ended = fin de la connexion : { $reason }
+trace-ended = fin de l’échange : { $reason }
+trace-gap = { $time } : il manque ici { $count } enregistrements, il y en avait plus qu’on ne pouvait en garder.
+
+# Pourquoi un échange s’est terminé trop tôt, au milieu d’une phrase.
+trace-reason-reset = la connexion a été rompue
+trace-reason-timeout = aucune réponse n’est venue à temps
+trace-reason-stopped = le serveur s’arrêtait
+trace-reason-refused = il a été refusé
+trace-reason-unreachable = la connexion n’a pas pu être établie
+trace-reason-silent = le serveur n’a pas donné de réponse
+trace-reason-panic = une erreur dans le programme y a mis fin
+trace-reason-tls = aucun accord sur TLS n’a été trouvé
+trace-reason-cut = il a été coupé
 
 trace-story-handed = { $from } a remis la lettre pour { $to } au serveur { $server } ({ $port }), en clair.
 trace-story-handed-tls = { $from } a remis la lettre pour { $to } au serveur { $server } ({ $port }), sous TLS.

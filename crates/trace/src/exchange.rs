@@ -3,7 +3,7 @@
 use alloc::collections::BTreeSet;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 
 use crate::join::Pair;
 use crate::record::{
@@ -173,9 +173,19 @@ impl<'v> Exchange<'v> {
         }
     }
 
-    /// The first word of [`Self::named`]: a host name, perhaps empty.
+    /// The host name in [`Self::named`]; empty if there is none, or only an address.
     pub fn named_host(&self) -> &'v str {
-        self.named().split(' ').next().unwrap_or("")
+        let host = self
+            .named()
+            .split(' ')
+            .next()
+            .unwrap_or("")
+            .trim_end_matches('.');
+        if host.parse::<IpAddr>().is_ok() {
+            ""
+        } else {
+            host
+        }
     }
 
     /// The client's organisation; empty for a person's program or if unknown.

@@ -59,7 +59,7 @@ pub(crate) fn ends<T>(lanes: (T, T), from: Role) -> (T, T) {
 fn server_lane(shown: &Shown<'_, '_>) -> Lane {
     let exchange = shown.exchange;
     let organisation = exchange.server_organisation();
-    let host = exchange.named_host().trim_end_matches('.');
+    let host = exchange.named_host();
     let name = match exchange.protocol() {
         "dns" => return name_server_lane(exchange, organisation, host),
         "smtp" | "pop3" | "imap" if !organisation.is_empty() => format!("mail.{organisation}"),
@@ -80,11 +80,10 @@ fn name_server_lane(exchange: &Exchange<'_>, organisation: &str, host: &str) -> 
     match exchange.server_service() {
         "resolver" => Lane::Resolver,
         "root" => Lane::Root,
-        _ if organisation == "." => Lane::Root,
-        _ if !organisation.is_empty() => Lane::Server(format!("ns.{organisation}")),
+        _ if matches!(organisation, "." | "root") => Lane::Root,
         _ if !host.is_empty() => Lane::Server(host.to_string()),
-        "" | "dns" | "names" => Lane::Server(socket_text(exchange.server())),
-        service => Lane::Server(service.to_string()),
+        _ if !organisation.is_empty() => Lane::Server(format!("ns.{organisation}")),
+        _ => Lane::Server(socket_text(exchange.server())),
     }
 }
 

@@ -297,5 +297,10 @@ mod tests {
         record.body = Body::Gap { dropped: 7 };
         view.add(Source(1), record);
         assert_eq!(view.gaps().map(|gap| gap.dropped).sum::<u64>(), 7);
+        let said = crate::render::list::gaps(&view, &crate::words::tests::english());
+        assert!(
+            said[0].starts_with("2026-01-01T10:00:00.000Z: 7 records"),
+            "{said:?}"
+        );
     }
 }

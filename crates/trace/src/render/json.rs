@@ -181,6 +181,15 @@ struct ExchangeObject<'v> {
     remembered: bool,
     time_ms: f64,
     messages: Vec<MessageObject<'v>>,
+    /// What was not on the wire: `queued`, `delivered` …
+    notes: Vec<NoteObject<'v>>,
+}
+
+#[derive(Serialize)]
+struct NoteObject<'v> {
+    time_ms: f64,
+    word: &'v str,
+    text: &'v str,
 }
 
 #[derive(Serialize)]
@@ -242,7 +251,22 @@ fn exchange_object<'v>(
             .iter()
             .map(|m| message_object(m, origin_us))
             .collect(),
+        notes: notes_of(shown, origin_us),
     }
+}
+
+fn notes_of<'v>(shown: &Shown<'_, 'v>, origin_us: u64) -> Vec<NoteObject<'v>> {
+    let notes = shown
+        .exchange
+        .notes
+        .iter()
+        .filter(|note| shown.concerns(note.part));
+    let objects = notes.map(|note| NoteObject {
+        time_ms: milliseconds(note.time_us, origin_us),
+        word: note.word,
+        text: note.text,
+    });
+    objects.collect()
 }
 
 fn message_object<'v>(message: &Message<'v>, origin_us: u64) -> MessageObject<'v> {

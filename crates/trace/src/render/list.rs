@@ -1,16 +1,18 @@
 //! The numbered steps: one line a message, the line begins with the step's number.
 
 use alloc::format;
-use alloc::string::String;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use crate::exchange::Message;
 use crate::journey::Journey;
 use crate::lanes::{ends, lanes};
 use crate::record::Role;
+use crate::render::json::timestamp;
 use crate::render::{end_words, line};
 use crate::shown::{Event, Shown};
 use crate::steps::{is_essential, step};
+use crate::view::View;
 use crate::words::Words;
 
 /// How much is listed.
@@ -70,4 +72,13 @@ pub fn steps(journey: &Journey<'_, '_>, detail: Detail, words: &dyn Words) -> Ve
         });
     }
     steps
+}
+
+/// Where records are missing in a view: a sentence for each gap, with its time.
+pub fn gaps(view: &View, words: &dyn Words) -> Vec<String> {
+    let said = view.gaps().map(|gap| {
+        let (time, count) = (timestamp(gap.time_us), gap.dropped.to_string());
+        words.say("trace-gap", &[("time", &time), ("count", &count)])
+    });
+    said.collect()
 }

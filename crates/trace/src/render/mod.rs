@@ -35,6 +35,31 @@ pub(crate) fn line(message: &Message<'_>) -> String {
 
 /// How an exchange ended, in words fit for a terminal.
 pub(crate) fn end_words(reason: &str, text: &str, words: &dyn Words) -> String {
-    let reason = visible(if text.is_empty() { reason } else { text });
-    words.say("trace-ended", &[("reason", &reason)])
+    words.say(
+        "trace-ended",
+        &[("reason", &reason_words(reason, text, words))],
+    )
+}
+
+/// Why it ended: the word of its ending in the reader's language, and what the system said.
+pub(crate) fn reason_words(reason: &str, text: &str, words: &dyn Words) -> String {
+    let key = match reason {
+        "reset" => "trace-reason-reset",
+        "timeout" => "trace-reason-timeout",
+        "stopped" => "trace-reason-stopped",
+        "refused" => "trace-reason-refused",
+        "unreachable" => "trace-reason-unreachable",
+        "silent" => "trace-reason-silent",
+        "panic" => "trace-reason-panic",
+        "tls" => "trace-reason-tls",
+        "cut" => "trace-reason-cut",
+        _ => return visible(if text.is_empty() { reason } else { text }),
+    };
+    let mut said = words.say(key, &[]);
+    if !text.is_empty() {
+        said.push_str(" (");
+        said.push_str(&visible(text));
+        said.push(')');
+    }
+    said
 }

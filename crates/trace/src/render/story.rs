@@ -8,7 +8,7 @@ use crate::facts;
 use crate::journey::{Journey, Kind};
 use crate::lanes::{Lane, lanes};
 use crate::record::Role;
-use crate::render::line;
+use crate::render::{line, reason_words};
 use crate::shown::Shown;
 use crate::text::visible;
 use crate::words::{Words, port};
@@ -106,45 +106,61 @@ impl<'t, 'p, 'v> Teller<'t, 'p, 'v> {
 
     /// Who asked which names, and which servers were asked on the way.
     fn names(&mut self) {
-        let mut askers: Vec<Lane> = Vec::new();
         let all = self.exchanges();
-        let names = || {
-            all.iter()
-                .filter(|shown| shown.exchange.protocol() == "dns")
-        };
+        let names: Vec<_> = all
+            .iter()
+            .filter(|shown| shown.exchange.protocol() == "dns")
+            .collect();
+        let mut askers: Vec<Lane> = Vec::new();
         let mut walk: Vec<String> = Vec::new();
-        for shown in names() {
+        for shown in &names {
             let (asker, server) = self.lanes(shown);
-            if asker == Lane::Resolver {
+            if shown.exchange.client_service() == "resolver" {
                 add_once(&mut walk, server.label(self.words));
-            } else if !askers.contains(&asker) {
+            }
+            if asker != Lane::Resolver && !askers.contains(&asker) {
                 askers.push(asker);
             }
         }
-        for asker in askers {
-            for (remembered, key) in [
-                (true, "trace-story-names-remembered"),
-                (false, "trace-story-names"),
-            ] {
-                let mut questions = Vec::new();
-                for shown in names() {
-                    if shown.remembered == remembered && self.lanes(shown).0 == asker {
-                        shown.messages.iter().filter(asks).for_each(|message| {
-                            add_once(&mut questions, line(message).replace('?', ""));
-                        });
-                    }
-                }
-                if !questions.is_empty() {
-                    let client = asker.label(self.words);
-                    self.say(
-                        key,
-                        &[("client", &client), ("questions", &questions.join(", "))],
-                    );
-                }
-            }
+        for asker in &askers {
+            self.questions(asker, &names, true);
+            self.questions(asker, &names, false);
         }
         if !walk.is_empty() {
             self.say("trace-story-walk", &[("servers", &walk.join(", "))]);
+        }
+        let own = names
+            .iter()
+            .filter(|shown| askers.contains(&self.lanes(shown).0));
+        let last = own
+            .flat_map(|shown| shown.messages.iter().filter(answers))
+            .last()
+            .map(line);
+        if let Some(answer) = last {
+            self.say("trace-story-answer", &[("answer", &sentence_part(&answer))]);
+        }
+    }
+
+    fn questions(&mut self, asker: &Lane, names: &[&Shown<'p, 'v>], remembered: bool) {
+        let mut questions = Vec::new();
+        for shown in names {
+            if shown.remembered == remembered && self.lanes(shown).0 == *asker {
+                for question in shown.messages.iter().filter(asks) {
+                    add_once(&mut questions, line(question).replace('?', ""));
+                }
+            }
+        }
+        if !questions.is_empty() {
+            let key = if remembered {
+                "trace-story-names-remembered"
+            } else {
+                "trace-story-names"
+            };
+            let client = asker.label(self.words);
+            self.say(
+                key,
+                &[("client", &client), ("questions", &questions.join(", "))],
+            );
         }
     }
 
@@ -302,8 +318,7 @@ impl<'t, 'p, 'v> Teller<'t, 'p, 'v> {
             let server = self.labels(shown).1;
             match shown.exchange.ending() {
                 Ending::Broken { reason, text } => {
-                    let reason =
-                        sentence_part(&visible(if text.is_empty() { reason } else { text }));
+                    let reason = sentence_part(&reason_words(reason, text, self.words));
                     let args = [("server", &*server), ("reason", &*reason)];
                     self.say("trace-story-broken", &args);
                 }

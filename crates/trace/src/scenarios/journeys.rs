@@ -149,6 +149,7 @@ fn a_page_is_one_journey_with_its_files_and_names() {
         [
             "client asked the name service: www.sud.test A.",
             "To find the answer, these name servers were asked: root, ns.test, ns.sud.test.",
+            "The answer was: NOERROR 127.0.0.3.",
             "client asked www.sud.test (port 80, here 20080) for http://www.sud.test/.",
             "The reply was: 200 OK.",
             "The page was put together from 3 replies, 126 bytes in all.",
@@ -252,7 +253,7 @@ fn a_relay_that_never_began_is_a_step_of_its_own() {
     assert_eq!(broken.len(), 1);
     assert_eq!(
         broken[0].line,
-        "2 mail.nord.test ✗ mail.sud.test  the connection ended: nobody listens there"
+        "2 mail.nord.test ✗ mail.sud.test  the exchange ended: it was refused (nobody listens there)"
     );
     let style = Style {
         width: 80,
