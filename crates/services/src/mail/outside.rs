@@ -36,8 +36,14 @@ impl Clock for SystemClock {
 
 /// Takes what happened to a letter, for the trace. Must return at once.
 pub trait Facts: Send + Sync {
-    /// `word` is one of `queued`, `delivered`, `deferred`, `failed`, `reported`; `at` is the part of
-    /// an exchange it belongs to; `text` is matter for people.
+    /// `at` is the part of an exchange it belongs to: the one that brought the letter. The words:
+    ///
+    /// - `delivered`: it lies in a maildrop here; `text` is the address that was named;
+    /// - `relayed`: another server took it; the address and that server's words;
+    /// - `deferred`, `failed`: likewise, and it will, or will not, be tried again;
+    /// - `reported`: the sender, whose address `text` is, gets a delivery report.
+    ///
+    /// That a letter was `queued` is the session's to say, with the reply.
     fn note(&self, at: Cause, word: &'static str, text: String);
 }
 
@@ -54,7 +60,16 @@ pub trait Names: Send + Sync {
     /// Asks for the MX records of `domain` and the addresses of each host, following CNAMEs; without
     /// MX, the domain itself is the one host, with preference 0. An error if nothing was found and
     /// somebody did not answer.
-    fn mail_hosts(&self, domain: &str, cause: Cause) -> Later<Result<MxPlan, NamesError>>;
+    fn mail_hosts(&self, domain: &str, cause: Cause) -> Later<Result<MailHosts, NamesError>>;
+}
+
+/// What was found out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MailHosts {
+    /// What the names say.
+    pub plan: MxPlan,
+    /// The exchanges that brought it.
+    pub causes: Vec<Cause>,
 }
 
 /// What the names say.
@@ -100,7 +115,7 @@ pub struct MailHost {
 pub trait Relay: Send + Sync {
     /// Connects to port 25 of `host`, hands over the letter, and says what became of it for each
     /// recipient. Bounded in time by its caller.
-    fn deliver(&self, host: MailHost, letter: Letter, cause: Cause) -> Later<RelayOutcome>;
+    fn deliver(&self, host: MailHost, letter: Letter) -> Later<RelayOutcome>;
 }
 
 /// What is to be handed over.
@@ -118,6 +133,8 @@ pub struct Letter {
     pub eight_bit: bool,
     /// An address or the head is not ASCII (RFC 6531).
     pub utf8: bool,
+    /// What led to its being handed over: first what brought it, then what the names were asked.
+    pub causes: Vec<Cause>,
 }
 
 /// The content of a letter, read by pieces.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use guichet_proto::Reply;
 use guichet_proto::smtp::ask::{Answer, Refusal};
-use guichet_store::{Accepted, Change, NewMessage, QueueId, Recipient};
+use guichet_store::{Change, NewMessage, Recipient};
 use guichet_trace::Cause;
 use tokio::task;
 
@@ -189,10 +189,14 @@ async fn keep(transaction: Transaction, mail: Arc<Mail>) -> Answer {
         }
     };
     let message_id = taken.message_id.clone();
-    let waiting = recipients
+    let mut here: Vec<String> = recipients
         .iter()
-        .filter(|one| matches!(one, Recipient::Remote { .. }))
-        .count();
+        .filter_map(|recipient| match recipient {
+            Recipient::Local { original, .. } => Some(original.clone()),
+            Recipient::Remote { .. } => None,
+        })
+        .collect();
+    here.dedup(); // one address may lead to several people
     let message = NewMessage {
         sender: opening.sender,
         recipients,
@@ -206,7 +210,7 @@ async fn keep(transaction: Transaction, mail: Arc<Mail>) -> Answer {
         .await
     {
         Ok(accepted) => {
-            tell(&mail, origin, &accepted, &message_id, waiting);
+            tell(&mail, origin, &here);
             Answer::Queued {
                 id: accepted.queue_id.to_string(),
                 message_id,
@@ -216,19 +220,11 @@ async fn keep(transaction: Transaction, mail: Arc<Mail>) -> Answer {
     }
 }
 
-fn tell(mail: &Mail, origin: Cause, accepted: &Accepted, message_id: &str, waiting: usize) {
-    if waiting > 0 {
-        mail.facts
-            .note(origin, "queued", queued_text(accepted.queue_id, message_id));
+/// Says which of the addresses named are served already.
+fn tell(mail: &Mail, origin: Cause, here: &[String]) {
+    for address in here {
+        mail.facts.note(origin, "delivered", address.clone());
     }
-    for copy in &accepted.delivered {
-        mail.facts.note(origin, "delivered", copy.account.clone());
-    }
-}
-
-/// The matter of a `queued` note.
-pub(super) fn queued_text(queue_id: QueueId, message_id: &str) -> String {
-    format!("{queue_id} {message_id}").trim_end().to_owned()
 }
 
 /// The field that final delivery adds (RFC 5321 section 4.4). It stands first in every kept message,

@@ -7,7 +7,7 @@ use guichet_trace::Cause;
 use tokio::{task, time};
 
 use super::{Queue, letter, route};
-use crate::mail::outside::{Letter, MailHost, RelayOutcome, Verdict};
+use crate::mail::outside::{Letter, MailHost, MailHosts, RelayOutcome, Verdict};
 
 /// Addresses tried at most in one attempt.
 const HOSTS_MAX: usize = 10;
@@ -57,11 +57,11 @@ impl Queue {
         message: Arc<QueuedMessage>,
         domain: String,
     ) -> Tried {
-        let hosts = match self.hosts(&domain, message.origin).await {
-            Ok(hosts) => hosts,
+        let (hosts, asked) = match self.hosts(&domain, message.origin).await {
+            Ok(found) => found,
             Err(verdict) => return Tried::all(&message, &verdict),
         };
-        let letter = match self.letter(&message).await {
+        let letter = match self.letter(&message, asked).await {
             Ok(letter) => letter,
             Err(error) => {
                 tracing::error!(%error, queue_id = %message.queue_id, "a letter cannot be read");
@@ -72,26 +72,38 @@ impl Queue {
         self.try_hosts(&message, hosts, letter).await
     }
 
-    async fn hosts(&self, domain: &str, cause: Cause) -> Result<Vec<MailHost>, Verdict> {
+    async fn hosts(
+        &self,
+        domain: &str,
+        cause: Cause,
+    ) -> Result<(Vec<MailHost>, Vec<Cause>), Verdict> {
         let asked = self.names.mail_hosts(domain, cause);
         let later = |why: String| Verdict::Deferred {
             words: format!("451 4.4.3 {why}"),
         };
-        let plan = match time::timeout(self.settings.schedule.names_patience, asked).await {
-            Ok(Ok(plan)) => plan,
-            Ok(Err(error)) => return Err(later(error.to_string())),
-            Err(_) => {
-                return Err(later(format!(
-                    "the names did not say where {domain} takes mail"
-                )));
-            }
-        };
-        route::order(domain, plan, &self.settings.ourselves, below).map_err(|no| Verdict::Failed {
-            words: format!("550 {} {}", no.status, no.words),
-        })
+        let MailHosts { plan, causes } =
+            match time::timeout(self.settings.schedule.names_patience, asked).await {
+                Ok(Ok(found)) => found,
+                Ok(Err(error)) => return Err(later(error.to_string())),
+                Err(_) => {
+                    return Err(later(format!(
+                        "the names did not say where {domain} takes mail"
+                    )));
+                }
+            };
+        route::order(domain, plan, &self.settings.ourselves, below)
+            .map(|hosts| (hosts, causes))
+            .map_err(|no| Verdict::Failed {
+                words: format!("550 {} {}", no.status, no.words),
+            })
     }
 
-    async fn letter(&self, message: &Arc<QueuedMessage>) -> Result<Letter, StoreError> {
+    async fn letter(
+        &self,
+        message: &Arc<QueuedMessage>,
+        asked: Vec<Cause>,
+    ) -> Result<Letter, StoreError> {
+        let causes = [vec![message.origin], asked].concat();
         let (store, message) = (self.mail.store.clone(), Arc::clone(message));
         let opened = task::spawn_blocking(move || {
             let recipients: Vec<String> = message
@@ -99,7 +111,7 @@ impl Queue {
                 .iter()
                 .map(|recipient| recipient.address.clone())
                 .collect();
-            letter::open(&store, &message, &recipients)
+            letter::open(&store, &message, &recipients, causes)
         });
         opened
             .await
@@ -115,9 +127,7 @@ impl Queue {
         let (mut refused, mut deferred, mut exchange) = (None, None, None);
         for host in hosts.into_iter().take(HOSTS_MAX) {
             let said = format!("{} [{}]", host.name, host.address);
-            let trying = self
-                .relay
-                .deliver(host.clone(), letter.clone(), message.origin);
+            let trying = self.relay.deliver(host.clone(), letter.clone());
             let patience = self.settings.schedule.relay_patience;
             let outcome = time::timeout(patience, trying).await.unwrap_or_else(|_| {
                 let words = format!("the dialogue took longer than {} s", patience.as_secs());

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use guichet_store::{Body, QueuedMessage, Store, StoreError};
+use guichet_trace::Cause;
 
 use crate::mail::head::{HeadRead, HeadReader};
 use crate::mail::outside::{Letter, LetterBody};
@@ -17,6 +18,7 @@ pub(super) fn open(
     store: &Store,
     message: &QueuedMessage,
     recipients: &[String],
+    causes: Vec<Cause>,
 ) -> Result<Letter, StoreError> {
     let body = Arc::new(store.body(message.body)?);
     let own = return_path(&message.sender);
@@ -36,6 +38,7 @@ pub(super) fn open(
         body,
         eight_bit,
         utf8: !head_is_ascii || addresses.into_iter().any(|address| !address.is_ascii()),
+        causes,
     })
 }
 

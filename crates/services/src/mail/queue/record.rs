@@ -185,7 +185,7 @@ impl Queue {
 
     fn tell(&self, origin: Cause, one: &Decided) {
         let (word, words) = match &one.outcome {
-            Outcome::Delivered { words } => ("delivered", words),
+            Outcome::Delivered { words } => ("relayed", words),
             Outcome::Deferred { words, .. } => ("deferred", words),
             Outcome::Failed { words } => ("failed", words),
         };

@@ -6,11 +6,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use guichet_store::{FactKind, FactQuery};
-use guichet_trace::Cause;
 use mail_parser::{MessageParser, MimeHeaders};
 
 use super::world::{
-    Bridge, Scripted, World, Zones, all, code, deferred, delivered, failed, open_store, quick, send,
+    ASKED, Bridge, Scripted, World, Zones, all, code, deferred, delivered, failed, open_store,
+    quick, send,
 };
 use crate::mail::Limits;
 use crate::mail::outside::{
@@ -68,16 +68,17 @@ async fn from_alice_to_bob_through_everything() {
     );
     assert!(kept.ends_with("\r\n\r\nHello Bob\r\n"), "{kept}");
     let notes = nord.facts.all();
-    assert!(notes[0].starts_with("queued "), "{notes:?}");
     assert!(
-        notes[1].starts_with("delivered bob@sud.test: 250 2.0.0 "),
+        notes[0].starts_with("relayed bob@sud.test: 250 2.0.0 "),
         "{notes:?}"
     );
-    let causes = nord.facts.causes();
+    let submitted = nord.facts.causes()[0];
     assert_eq!(
-        causes[0], causes[1],
-        "both on the exchange that brought the letter"
+        (submitted.exchange.0, submitted.part),
+        (1, 1),
+        "where the letter came in"
     );
+    assert_eq!(sud.facts.all(), ["delivered bob@sud.test"]);
     assert!(
         nord.messages("alice@nord.test").await.is_empty(),
         "no report"
@@ -215,6 +216,11 @@ async fn hosts_are_tried_in_order_until_one_answers() {
     nord.run_queue(zones, relay.clone(), quick(), || waiting(&nord) == 0)
         .await;
     let seen = relay.seen.lock().unwrap();
+    assert_eq!(
+        seen[0].1.causes[1..],
+        [ASKED],
+        "the chain passes through the names"
+    );
     let names: Vec<&str> = seen.iter().map(|(host, _)| host.name.as_str()).collect();
     assert_eq!(names, ["a", "b", "c"]);
 }
@@ -418,7 +424,7 @@ async fn a_panic_or_an_unreadable_letter_does_not_stop_the_others() {
 struct Unlocked(Arc<Scripted>);
 
 impl Relay for Unlocked {
-    fn deliver(&self, host: MailHost, letter: Letter, _: Cause) -> Later<RelayOutcome> {
+    fn deliver(&self, host: MailHost, letter: Letter) -> Later<RelayOutcome> {
         let outcome = self.0.answer(&host, &letter);
         Box::pin(async move { outcome })
     }
@@ -432,7 +438,7 @@ struct Slow {
 }
 
 impl Relay for Slow {
-    fn deliver(&self, _: MailHost, letter: Letter, _: Cause) -> Later<RelayOutcome> {
+    fn deliver(&self, _: MailHost, letter: Letter) -> Later<RelayOutcome> {
         let (now, most) = (Arc::clone(&self.now), Arc::clone(&self.most));
         Box::pin(async move {
             most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
@@ -465,7 +471,7 @@ async fn a_domain_gets_a_few_connections_at_a_time() {
 struct Silent(AtomicUsize);
 
 impl Relay for Silent {
-    fn deliver(&self, _: MailHost, _: Letter, _: Cause) -> Later<RelayOutcome> {
+    fn deliver(&self, _: MailHost, _: Letter) -> Later<RelayOutcome> {
         self.0.fetch_add(1, Ordering::SeqCst);
         Box::pin(std::future::pending())
     }

@@ -15,8 +15,8 @@ use tokio::sync::oneshot;
 
 use crate::accounts::{Accounts, Cost, Directory, Domain};
 use crate::mail::outside::{
-    Clock, Facts, Later, Letter, MailHost, MxHost, MxPlan, Names, NamesError, Relay, RelayOutcome,
-    Verdict,
+    Clock, Facts, Later, Letter, MailHost, MailHosts, MxHost, MxPlan, Names, NamesError, Relay,
+    RelayOutcome, Verdict,
 };
 use crate::mail::queue::{Queue, Schedule, Settings};
 use crate::mail::report::Language;
@@ -327,6 +327,12 @@ pub fn code(answer: &Answer) -> String {
 #[derive(Default)]
 pub struct Zones(pub HashMap<String, Result<MxPlan, NamesError>>);
 
+/// The exchange in which the names were asked.
+pub const ASKED: Cause = Cause {
+    exchange: ExchangeId(53),
+    part: 0,
+};
+
 impl Zones {
     pub fn with(domain: &str, hosts: &[(u16, &str, u8)]) -> Self {
         let hosts = hosts.iter().map(|(preference, name, last)| MxHost {
@@ -340,13 +346,18 @@ impl Zones {
 }
 
 impl Names for Zones {
-    fn mail_hosts(&self, domain: &str, _: Cause) -> Later<Result<MxPlan, NamesError>> {
+    fn mail_hosts(&self, domain: &str, _: Cause) -> Later<Result<MailHosts, NamesError>> {
         let plan = self
             .0
             .get(domain)
             .cloned()
             .unwrap_or(Ok(MxPlan::NoSuchDomain));
-        Box::pin(async move { plan })
+        Box::pin(async move {
+            plan.map(|plan| MailHosts {
+                plan,
+                causes: vec![ASKED],
+            })
+        })
     }
 }
 
@@ -379,7 +390,7 @@ impl Scripted {
 }
 
 impl Relay for Scripted {
-    fn deliver(&self, host: MailHost, letter: Letter, _: Cause) -> Later<RelayOutcome> {
+    fn deliver(&self, host: MailHost, letter: Letter) -> Later<RelayOutcome> {
         let mut seen = self.seen.lock().unwrap();
         let outcome = (self.script)(&host, &letter, seen.len());
         seen.push((host, letter));
@@ -422,7 +433,7 @@ pub fn failed() -> Verdict {
 pub struct Bridge(pub Arc<World>);
 
 impl Relay for Bridge {
-    fn deliver(&self, _: MailHost, letter: Letter, _: Cause) -> Later<RelayOutcome> {
+    fn deliver(&self, _: MailHost, letter: Letter) -> Later<RelayOutcome> {
         let mut service = self.0.reception();
         Box::pin(async move {
             let recipients: Vec<&str> = letter.recipients.iter().map(String::as_str).collect();
