@@ -595,6 +595,7 @@ impl<S: Session> Dialogue<S> {
                 self.used += taken;
                 self.scanned = 0;
                 self.moved_at = now;
+                self.outbox.unread_bytes = self.input.len() - self.used;
                 let bytes = &self.input[start + content.start..start + content.end];
                 self.session.on(
                     now,

@@ -64,6 +64,8 @@ pub struct Outbox<Ask> {
     pub(crate) part: u32,
     pub(crate) patience: Option<Duration>,
     pub(crate) wake_at: Option<Moment>,
+    /// Bytes that wait behind the message being handled.
+    pub(crate) unread_bytes: usize,
 }
 
 pub(crate) enum Action<Ask> {
@@ -101,6 +103,7 @@ impl<Ask> Default for Outbox<Ask> {
             part: 0,
             patience: None,
             wake_at: None,
+            unread_bytes: 0,
         }
     }
 }
@@ -183,6 +186,13 @@ impl<Ask> Outbox<Ask> {
     /// [`crate::Input::Deadline`] comes at this moment whatever moves; once.
     pub fn wake_at(&mut self, moment: Option<Moment>) {
         self.wake_at = moment;
+    }
+
+    /// How many bytes had already arrived behind the message being handled: what a peer said
+    /// without waiting for the reply (RFC 2920 3.1). Zero proves nothing, the rest may be under
+    /// way; so use it to refuse, never to trust.
+    pub fn unread_bytes(&self) -> usize {
+        self.unread_bytes
     }
 
     /// Nothing more will be sent, but still received.

@@ -142,6 +142,11 @@ where
         &self.heard
     }
 
+    /// The session, to look at.
+    pub fn session(&self) -> &S {
+        self.dialogue.session()
+    }
+
     /// Whether the dialogue has closed.
     pub fn is_closed(&self) -> bool {
         self.closed
