@@ -157,6 +157,11 @@ where
         &mut self.service
     }
 
+    /// The service, to look at.
+    pub fn service_ref(&self) -> &V {
+        &self.service
+    }
+
     /// The transcript is over: nothing may be left unexpected.
     pub fn finish(self) -> Result<V, String> {
         match self.heard.is_empty() {
