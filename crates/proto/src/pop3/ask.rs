@@ -78,3 +78,36 @@ pub enum Answer {
     /// No, in these words (`[SYS/TEMP]`, RFC 3206).
     Failed(String),
 }
+
+/// A question of the client session to whoever keeps what is fetched. The message itself goes
+/// piece by piece to [`crate::Service::piece`] between `Begin` and `End`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Collect {
+    /// Is this message wanted? Answered by `Take` or `Skip`. One begun before and not ended is to
+    /// be forgotten.
+    Begin {
+        /// Message number.
+        number: u32,
+        /// Its unique id; empty where the server gives none.
+        unique_id: String,
+        /// Its size as the server tells it.
+        octets: u64,
+    },
+    /// The message is whole: keep it. Answered by `Kept` or `Skip`; only what is kept is deleted
+    /// on the server.
+    End {
+        /// Its length.
+        bytes: u64,
+    },
+}
+
+/// The decision.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Collected {
+    /// Fetch it.
+    Take,
+    /// Leave it on the server.
+    Skip,
+    /// It is on disk.
+    Kept,
+}
