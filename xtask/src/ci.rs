@@ -61,7 +61,9 @@ pub fn command(arguments: &[String]) -> End {
             "--no-deps",
             "--document-private-items",
         ];
-        run::succeeds(run::cargo(&words).env("RUSTDOCFLAGS", "-D warnings"))
+        // Links to private items are what a reader of the source wants; they resolve in these pages.
+        let flags = "-D warnings -A rustdoc::private_intra_doc_links";
+        run::succeeds(run::cargo(&words).env("RUSTDOCFLAGS", flags))
     });
     parts.tool("cargo-deny", &["deny", "--version"], || {
         run::succeeds(&mut run::cargo(&["deny", "check"]))
