@@ -348,7 +348,7 @@ impl Client {
         let ClientAnswer::Go { next } = answer else {
             return self.close(out);
         };
-        match core::mem::replace(&mut self.state, State::Closed) {
+        match core::mem::replace(&mut self.state, State::Starting) {
             State::Beginning(Some(incoming)) => self.state = State::Receiving(incoming),
             State::Beginning(None) => self.end(0, out),
             State::Ending => {
