@@ -259,6 +259,8 @@ impl Committer {
             last,
             replies,
             leases,
+            queue: &self.leases,
+            sequence: &self.sequence,
         };
         let result = group
             .view
@@ -270,9 +272,7 @@ impl Committer {
         files.into_iter().for_each(OwnedFile::keep);
         match result {
             Ok(()) => {
-                self.sequence.store(last.sequence, Ordering::Release);
                 unused.iter().for_each(|name| self.bodies.remove(name));
-                self.leases.ring();
             }
             Err(error) => {
                 self.view.roll_back();
@@ -340,6 +340,8 @@ pub(crate) struct Group<'a> {
     last: Place,
     replies: Vec<(Reply, Result<Answer, StoreError>)>,
     leases: Vec<Lease>,
+    queue: &'a Leases,
+    sequence: &'a AtomicU64,
 }
 
 impl Group<'_> {
@@ -362,7 +364,9 @@ impl Group<'_> {
                 "the view could not follow to frame {sequence}: {error}"
             ))
         })?;
+        self.sequence.store(self.last.sequence, Ordering::Release);
         self.leases.clear();
+        self.queue.ring();
         Ok(())
     }
 

@@ -85,14 +85,20 @@ impl Preparer {
                     return Ok(spare);
                 } // one that is too short stays empty for ever; it costs nothing but its place
             }
+            let ordered_before = self.under_way;
             self.prepare(previous_bytes, least_bytes);
             let made = self.made.recv().map_err(|_| {
                 StoreError::Failed("the thread that makes segments ended".to_owned())
             })?;
             self.under_way = false;
-            let segment = made.map_err(|error| self.why(&error))?;
-            self.highest_number = segment.number;
-            self.spares.push_back(segment);
+            match made {
+                Ok(segment) => {
+                    self.highest_number = segment.number;
+                    self.spares.push_back(segment);
+                }
+                Err(error) if ordered_before && is_full(&error) => {} // there may be room by now
+                Err(error) => return Err(self.why(&error)),
+            }
         }
     }
 

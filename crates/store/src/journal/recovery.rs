@@ -8,9 +8,9 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::Position;
 use super::scan::{Found, Frame, Scan};
 use super::segment::{self, FIRST_FRAME, Segment};
-use super::{Place, Position};
 use crate::error::StoreError;
 use crate::layer::{Access, FileLayer};
 
@@ -55,8 +55,8 @@ pub(crate) struct Recovered {
     pub sequence: u64,
 }
 
-/// Bytes behind the last frame of a segment: torn, unless a later segment has frames.
-struct Tail {
+/// Bytes that are no frame: torn, unless a frame lies behind them.
+struct Hole {
     segment: usize,
     from: u64,
     to: u64,
@@ -78,8 +78,8 @@ pub(crate) fn replay(
         report,
         segments: Vec::new(),
         last: None,
-        tails: Vec::new(),
-        gaps: Vec::new(),
+        holes: Vec::new(),
+        damage: Vec::new(),
         sequence: from.sequence,
         group: 0,
     };
@@ -143,9 +143,10 @@ struct Walk<'a> {
     segments: Vec<Segment>,
     /// Which segment holds the last frame, and where that ends.
     last: Option<(usize, u64)>,
-    tails: Vec<Tail>,
-    /// Damage, with the group of the frame behind it.
-    gaps: Vec<(Damage, u64)>,
+    /// Not yet known to be damage: nothing valid was found behind them so far.
+    holes: Vec<Hole>,
+    /// Damage, with the group it belongs to if the frame behind it is of the same.
+    damage: Vec<(Damage, Option<u64>)>,
     sequence: u64,
     /// The group of the last frame.
     group: u64,
@@ -188,34 +189,31 @@ impl Walk<'_> {
             FIRST_FRAME
         };
         let mut scan = Scan::new(segment, start.max(FIRST_FRAME), self.sequence);
-        let mut gap = None;
         loop {
             match scan.next()? {
                 Found::Frame(frame) => {
-                    if let Some((from, to)) = gap.take() {
-                        let damage =
-                            quarantine(self.layer, self.dir, &self.segments[index], from, to);
-                        self.gaps.push((damage, frame.header.group));
+                    for hole in self.holes.drain(..) {
+                        let segment = &self.segments[hole.segment];
+                        let damage = quarantine(self.layer, self.dir, segment, hole.from, hole.to);
+                        // What is missing began an earlier group than the frame behind it: that
+                        // group was synced, or this frame would not have been written.
+                        let same_group = frame.header.group <= self.sequence + 1;
+                        self.damage
+                            .push((damage, same_group.then_some(frame.header.group)));
                     }
-                    for tail in self.tails.drain(..) {
-                        let segment = &self.segments[tail.segment];
-                        let damage = quarantine(self.layer, self.dir, segment, tail.from, tail.to);
-                        self.gaps.push((damage, frame.header.group));
-                    }
-                    let Place {
-                        sequence,
-                        end_bytes,
-                        ..
-                    } = frame.place;
                     take(&frame)?;
                     self.report.replayed_frames += 1;
-                    (self.sequence, self.group) = (sequence, frame.header.group);
-                    self.last = Some((index, end_bytes));
+                    (self.sequence, self.group) = (frame.header.sequence, frame.header.group);
+                    self.last = Some((index, frame.place.end_bytes));
                 }
-                Found::Gap { from, to } => gap = Some((from, to)),
+                Found::Gap { from, to } => self.holes.push(Hole {
+                    segment: index,
+                    from,
+                    to,
+                }),
                 Found::End { from, to } => {
                     if from < to {
-                        self.tails.push(Tail {
+                        self.holes.push(Hole {
                             segment: index,
                             from,
                             to,
@@ -229,11 +227,11 @@ impl Walk<'_> {
 
     /// What is left at the end is torn; what lay in between was damage.
     fn judge(&mut self) -> Result<(), StoreError> {
-        for (mut damage, group_behind) in self.gaps.drain(..) {
-            damage.perhaps_unacknowledged = group_behind == self.group;
+        for (mut damage, group) in self.damage.drain(..) {
+            damage.perhaps_unacknowledged = group == Some(self.group);
             self.report.damage.push(damage);
         }
-        for Tail { segment, from, to } in self.tails.drain(..) {
+        for Hole { segment, from, to } in self.holes.drain(..) {
             let segment = &self.segments[segment];
             let zeroed = segment
                 .zero(from, to)

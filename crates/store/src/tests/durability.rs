@@ -110,6 +110,14 @@ fn answered_for(store: &Store, client: u64, seed: u64) -> Vec<Vec<u8>> {
 }
 
 #[test]
+fn power_cuts_find_a_committer_that_answers_before_the_sync() {
+    let lost: usize = (0..40)
+        .map(|seed| cut(CommitOrder::AnswerBeforeSync, seed).1)
+        .sum();
+    assert!(lost > 0);
+}
+
+#[test]
 fn power_cuts_at_any_moment_lose_nothing_answered_for() {
     let mut answered = 0;
     for seed in 0..40 {

@@ -3,6 +3,9 @@
 
 mod basics;
 mod durability;
+mod faults;
+mod model;
+mod recovery;
 
 use std::sync::Arc;
 
