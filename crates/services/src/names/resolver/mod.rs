@@ -27,9 +27,16 @@
 mod cache;
 mod mx;
 mod reply;
+mod servers;
 mod stub;
 mod walk;
 
+#[cfg(test)]
+mod belief_tests;
+#[cfg(test)]
+mod internet;
+#[cfg(test)]
+mod use_tests;
 #[cfg(test)]
 mod walk_tests;
 

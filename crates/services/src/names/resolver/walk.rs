@@ -1,17 +1,15 @@
 //! One question on its way from the root to its answer.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
-use guichet_proto::dns::{Message, Name, Opcode, Rcode, Record, Rtype, query};
+use guichet_proto::dns::{Class, Message, Name, Opcode, Rcode, Record, Rtype, query};
 use guichet_trace::{Cause, Moment, Transport};
 
-use super::cache::{Cache, Delegation, Known, alias_target};
+use super::cache::{Cache, Known, alias_target};
 use super::reply::{Verdict, judge};
+use super::servers::{Address, Servers};
 use super::{Answer, Limits, Question, RootHint};
-
-/// Where zone servers listen (RFC 1035 section 4.2).
-const PORT: u16 = 53;
 
 /// Name servers looked for in all, whatever their zones: the second fence behind
 /// [`Limits::glueless_max`].
@@ -106,32 +104,6 @@ struct Task {
     seeker: usize,
 }
 
-/// Who is being asked.
-#[derive(Debug)]
-struct Servers {
-    zone: Name,
-    list: Vec<Server>,
-    glueless: u32,
-}
-
-#[derive(Debug)]
-struct Server {
-    name: Name,
-    addresses: Vec<Address>,
-    /// How many of [`SOUGHT`] its address was looked for under.
-    sought: usize,
-}
-
-#[derive(Debug)]
-struct Address {
-    socket: SocketAddr,
-    tries: u32,
-    edns: bool,
-    transport: Transport,
-}
-
-const SOUGHT: [Rtype; 2] = [Rtype::A, Rtype::AAAA];
-
 /// The query in flight.
 #[derive(Debug)]
 struct Asked {
@@ -208,7 +180,7 @@ impl Walk {
             Verdict::Referral(delegation) => {
                 self.led_here(cause);
                 cache.store_delegation(delegation.clone(), cause, now);
-                self.ask_servers_of(&delegation);
+                self.ask_servers(Servers::of(&delegation));
             }
             Verdict::NoEdns => self.without_edns(&asked, message.rcode),
             Verdict::Lame(why) => self.discard(&asked, &why),
@@ -243,9 +215,9 @@ impl Walk {
             match cache.delegation(name, *qtype == Rtype::DS, now) {
                 Some((delegation, cause)) => {
                     self.led_here(cause);
-                    self.ask_servers_of(delegation);
+                    self.ask_servers(Servers::of(delegation));
                 }
-                None => self.ask_roots(),
+                None => self.ask_servers(Servers::of_root(&self.roots)),
             }
             return None;
         }
@@ -260,133 +232,63 @@ impl Walk {
         ask
     }
 
-    /// The next query: to the address tried least, by lot among several.
+    /// The next query.
     fn choose(&mut self, random: u64) -> Option<Ask> {
         let task = self.tasks.last_mut()?;
+        let question = task.question.clone();
         let servers = task.servers.as_mut()?;
-        let all = || {
-            let places = servers.list.iter().enumerate();
-            places.flat_map(|(at, server)| {
-                server
-                    .addresses
-                    .iter()
-                    .enumerate()
-                    .map(move |(index, one)| (at, index, one.tries))
-            })
-        };
-        let least = all()
-            .map(|(.., tries)| tries)
-            .min()
-            .filter(|&t| t < self.limits.tries_max)?;
-        let candidates: Vec<_> = all().filter(|&(.., tries)| tries == least).collect();
-        let lot = usize::try_from(random >> 16).unwrap_or(0) % candidates.len();
-        let (server_at, address_at, _) = *candidates.get(lot)?;
-        let server = servers.list.get_mut(server_at)?;
-        let address = server.addresses.get_mut(address_at)?;
-        let patience = self.limits.patience * 2_u32.saturating_pow(address.tries.min(4));
+        let zone = servers.zone.clone();
+        let (server, at) = servers.pick(random >> 16, self.limits.tries_max)?;
+        let host = servers.list.get(server)?.name.clone();
+        let address = servers.address_mut(server, at)?;
+        let patience = self.limits.patience * 2_u32.pow(address.tries.min(4));
         address.tries += 1;
         self.queries += 1;
         let id = random as u16;
-        self.asked = Some(Asked {
-            id,
-            zone: servers.zone.clone(),
-            question: task.question.clone(),
-            server: server_at,
-            address: address_at,
-        });
-        Some(Ask {
-            bytes: query(
-                id,
-                &task.question.name,
-                task.question.qtype,
-                false,
-                address.edns,
-            ),
+        let ask = Ask {
+            bytes: query(id, &question.name, question.qtype, false, address.edns),
             server: address.socket,
             transport: address.transport,
             patience,
-            host: server.name.clone(),
-            zone: servers.zone.clone(),
+            host,
+            zone: zone.clone(),
             id,
-            question: task.question.clone(),
-        })
+            question: question.clone(),
+        };
+        self.asked = Some(Asked {
+            id,
+            zone,
+            question,
+            server,
+            address: at,
+        });
+        Some(ask)
     }
 
     /// Begins to look for the address of a server that came without; false if there is none left
     /// that may be looked for.
     fn seek_server(&mut self) -> bool {
-        let deep = self.tasks.len() > self.limits.depth_max;
-        let searched: Vec<Name> = self
-            .tasks
-            .iter()
-            .map(|task| task.question.name.clone())
-            .collect();
-        let Some(servers) = self.tasks.last_mut().and_then(|task| task.servers.as_mut()) else {
-            return false;
-        };
-        if deep || self.glueless >= GLUELESS_IN_ALL_MAX {
+        if self.tasks.len() > self.limits.depth_max || self.glueless >= GLUELESS_IN_ALL_MAX {
             return false;
         }
-        let fresh_allowed = servers.glueless < self.limits.glueless_max;
-        let waiting = |server: &Server| {
-            server.addresses.is_empty()
-                && server.sought < SOUGHT.len()
-                && (server.sought > 0 || fresh_allowed)
-                // Whoever looks for a server must not need that server.
-                && !searched.contains(&server.name)
-        };
-        let next = servers
-            .list
-            .iter()
-            .enumerate()
-            .filter(|(_, server)| waiting(server));
-        let Some(at) = next
-            .min_by_key(|(_, server)| server.sought)
-            .map(|(at, _)| at)
-        else {
+        let Some((task, below)) = self.tasks.split_last_mut() else {
             return false;
         };
-        let Some(server) = servers.list.get_mut(at) else {
+        let Some(servers) = task.servers.as_mut() else {
             return false;
         };
-        servers.glueless += u32::from(server.sought == 0);
+        let mut searched: Vec<&Name> = below.iter().map(|task| &task.question.name).collect();
+        searched.push(&task.question.name);
+        let found = servers.seek(&searched, self.limits.glueless_max);
+        let Some((seeker, question)) = found else {
+            return false;
+        };
         self.glueless += 1;
-        let question = Question {
-            name: server.name.clone(),
-            qtype: SOUGHT[server.sought],
-        };
-        server.sought += 1;
-        self.tasks.push(Task::new(question, at));
+        self.tasks.push(Task::new(question, seeker));
         true
     }
 
-    fn ask_roots(&mut self) {
-        let list = self.roots.iter().map(|hint| Server {
-            name: hint.name.clone(),
-            addresses: hint.addresses.iter().copied().map(Address::new).collect(),
-            sought: SOUGHT.len(),
-        });
-        let servers = Servers {
-            zone: Name::root(),
-            list: list.collect(),
-            glueless: 0,
-        };
-        if let Some(task) = self.tasks.last_mut() {
-            task.servers = Some(servers);
-        }
-    }
-
-    fn ask_servers_of(&mut self, delegation: &Delegation) {
-        let list = delegation.servers.iter().map(|(name, glue)| Server {
-            name: name.clone(),
-            addresses: glue.iter().map(|&address| Address::at(address)).collect(),
-            sought: 0,
-        });
-        let servers = Servers {
-            zone: delegation.zone.clone(),
-            list: list.collect(),
-            glueless: 0,
-        };
+    fn ask_servers(&mut self, servers: Servers) {
         if let Some(task) = self.tasks.last_mut() {
             task.servers = Some(servers);
         }
@@ -549,11 +451,7 @@ impl Walk {
 
     fn address_mut(&mut self, asked: &Asked) -> Option<&mut Address> {
         let servers = self.tasks.last_mut()?.servers.as_mut()?;
-        servers
-            .list
-            .get_mut(asked.server)?
-            .addresses
-            .get_mut(asked.address)
+        servers.address_mut(asked.server, asked.address)
     }
 
     fn trouble(&mut self, asked: &Asked, why: &str) {
@@ -597,21 +495,6 @@ impl Task {
     }
 }
 
-impl Address {
-    fn new(socket: SocketAddr) -> Self {
-        Self {
-            socket,
-            tries: 0,
-            edns: true,
-            transport: Transport::Udp,
-        }
-    }
-
-    fn at(address: IpAddr) -> Self {
-        Self::new(SocketAddr::new(address, PORT))
-    }
-}
-
 /// The message, if it answers what was asked (RFC 5452 section 9.1).
 fn expected(bytes: &[u8], id: u16, asked: &Question) -> Result<Message, &'static str> {
     let message = Message::read(bytes).map_err(|_| "not a readable DNS message")?;
@@ -625,7 +508,7 @@ fn expected(bytes: &[u8], id: u16, asked: &Question) -> Result<Message, &'static
         Some(question)
             if question.name == asked.name
                 && question.qtype == asked.qtype
-                && question.qclass == guichet_proto::dns::Class::IN =>
+                && question.qclass == Class::IN =>
         {
             Ok(message)
         }
