@@ -4,12 +4,14 @@
 //! protocol, no domain logic and no storage of its own.
 
 pub mod cli;
+pub mod clients;
 pub mod commands;
 pub mod config;
 pub mod control;
 pub mod output;
 pub mod recording;
 pub mod texts;
+pub mod watch;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

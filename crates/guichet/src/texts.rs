@@ -81,7 +81,9 @@ macro_rules! sources {
     };
 }
 
-sources!["cli", "config", "control", "error", "explain", "trace"];
+sources![
+    "cli", "clients", "config", "control", "error", "explain", "serve", "trace", "watch"
+];
 
 type Bundle = FluentBundle<FluentResource>;
 

@@ -102,6 +102,16 @@ pub enum Request {
         /// Its queue id.
         id: String,
     },
+    /// Records of a program of ours that took part in an exchange, for the view: [`Done`].
+    TraceSubmit {
+        /// As [`Records::frames`].
+        frames: String,
+    },
+    /// Close one service's listeners, as if it had failed: [`Done`]. For labs.
+    ServiceStop {
+        /// Its name in the configuration.
+        service: String,
+    },
     /// The records of the trace, oldest first: items [`Records`], at the end [`Done`].
     TraceRecords {
         /// Go on with records as they come.

@@ -1,0 +1,11 @@
+clients-lab-unreadable = The lab in { $dir } left a description that cannot be read. Stop the lab and start it again.
+clients-unreachable = { $host } ({ $address }) does not answer: { $why }.
+clients-tls = { $host } ({ $address }) could not be reached through TLS: { $why }.
+clients-tls-setup = TLS towards { $host } cannot be prepared: { $why }.
+clients-not-a-name = { $name } is not a name that DNS could know.
+clients-resolver-silent = The name server { $address } does not answer.
+clients-no-address = There is no address for { $name } ({ $rcode }).
+clients-page-failed = { $host } did not deliver the page: { $why }.
+clients-compose = The letter cannot be written: { $why }.
+clients-submit-failed = { $host } did not take the letter: { $why }.
+clients-collect-failed = The mail of { $login } could not be collected: { $why }.

@@ -1,0 +1,13 @@
+serve-store = The store in { $folder } cannot be opened: { $why }.
+serve-store-refused = It was not done: { $why }.
+serve-store-failed = The store takes nothing any more: { $why }. Repair the disk, then restart.
+serve-exists = { $name } exists already.
+serve-trace = The trace cannot be written to { $folder }: { $why }.
+serve-certificate = A certificate cannot be used: { $why }. Check tls.certificates in the configuration.
+serve-no-certificate = There is no certificate, so this service does not listen. Set tls.certificates and restart.
+serve-zones = The zones in { $folder } cannot be read: { $why }. `guichet zone check` tells more.
+serve-sites = The folder of the sites, { $folder }, cannot be opened: { $why }.
+serve-accounts = Passwords cannot be checked: { $why }.
+serve-token = The token of the watch address, { $file }, cannot be read or written: { $why }.
+serve-bind = { $service } cannot listen on { $address }: { $why }. Is another server running there, or is the port reserved for root?
+serve-internal = The answer could not be given: { $why }.

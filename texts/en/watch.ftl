@@ -1,0 +1,9 @@
+watch-intro = What has happened here, newest first. The table refreshes itself.
+watch-empty = Nothing has happened yet. Send a letter, load a page or ask for a name, and it appears here.
+watch-when = When
+watch-what = What
+watch-kind = Kind
+watch-state = State
+watch-duration = Took
+watch-all = All journeys
+watch-not-found = There is nothing at this address. The journey may be too old and no longer kept.

@@ -1,0 +1,11 @@
+clients-lab-unreadable = Le laboratoire dans { $dir } a laissé une description illisible. Arrêtez-le et relancez-le.
+clients-unreachable = { $host } ({ $address }) ne répond pas : { $why }.
+clients-tls = { $host } ({ $address }) n’a pas pu être joint par TLS : { $why }.
+clients-tls-setup = TLS vers { $host } ne peut pas être préparé : { $why }.
+clients-not-a-name = { $name } n’est pas un nom que le DNS pourrait connaître.
+clients-resolver-silent = Le serveur de noms { $address } ne répond pas.
+clients-no-address = Il n’y a pas d’adresse pour { $name } ({ $rcode }).
+clients-page-failed = { $host } n’a pas livré la page : { $why }.
+clients-compose = La lettre ne peut pas être écrite : { $why }.
+clients-submit-failed = { $host } n’a pas pris la lettre : { $why }.
+clients-collect-failed = Le courrier de { $login } n’a pas pu être relevé : { $why }.

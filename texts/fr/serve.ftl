@@ -1,0 +1,13 @@
+serve-store = Les données dans { $folder } ne peuvent pas être ouvertes : { $why }.
+serve-store-refused = Cela n’a pas été fait : { $why }.
+serve-store-failed = Plus rien n’est enregistré : { $why }. Réparez le disque, puis redémarrez.
+serve-exists = { $name } existe déjà.
+serve-trace = La trace ne peut pas être écrite dans { $folder } : { $why }.
+serve-certificate = Un certificat est inutilisable : { $why }. Vérifiez tls.certificates dans la configuration.
+serve-no-certificate = Il n’y a pas de certificat : ce service n’écoute donc pas. Indiquez tls.certificates et redémarrez.
+serve-zones = Les zones dans { $folder } ne peuvent pas être lues : { $why }. `guichet zone check` en dit plus.
+serve-sites = Le dossier des sites, { $folder }, ne peut pas être ouvert : { $why }.
+serve-accounts = Les mots de passe ne peuvent pas être vérifiés : { $why }.
+serve-token = Le jeton de l’adresse d’observation, { $file }, ne peut pas être lu ou écrit : { $why }.
+serve-bind = { $service } ne peut pas écouter sur { $address } : { $why }. Un autre serveur y tourne-t-il, ou le port est-il réservé à root ?
+serve-internal = La réponse n’a pas pu être donnée : { $why }.

@@ -1,0 +1,9 @@
+watch-intro = Ce qui s’est passé ici, le plus récent d’abord. Le tableau se met à jour de lui-même.
+watch-empty = Rien ne s’est encore passé. Envoyez une lettre, chargez une page ou demandez un nom : cela apparaîtra ici.
+watch-when = Quand
+watch-what = Quoi
+watch-kind = Genre
+watch-state = État
+watch-duration = Durée
+watch-all = Tous les trajets
+watch-not-found = Il n’y a rien à cette adresse. Le trajet est peut-être trop ancien et n’est plus conservé.
