@@ -558,7 +558,7 @@ impl<S: Session> Dialogue<S> {
             return Taken::Told;
         }
         body.lent += length;
-        if tap.level() == Level::Full {
+        if tap.level() == Level::Full && !self.session.hides_body() {
             tap.body(Direction::Received, self.piece());
         }
         Taken::Piece

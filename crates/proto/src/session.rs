@@ -31,6 +31,12 @@ pub trait Session {
 
     /// The state, in a word, for the trace and the diagrams.
     fn state(&self) -> &'static str;
+
+    /// Whether the body being received holds secrets (a log-in form): the tap is then told its
+    /// length alone.
+    fn hides_body(&self) -> bool {
+        false
+    }
 }
 
 /// What a session can expect. Sizes are in bytes.
