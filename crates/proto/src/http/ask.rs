@@ -252,6 +252,8 @@ pub enum Answer {
     Accept {
         /// The longest body that is of use; beyond it 413.
         bytes_most: u64,
+        /// It holds a password or the like (a log-in form): the trace is not to show it.
+        secret: bool,
     },
     /// The reply.
     Response(Response),

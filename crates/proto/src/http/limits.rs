@@ -21,9 +21,6 @@ pub const TRAILER_BYTES_MOST: usize = 4 * 1024;
 /// An unwanted request body up to so many bytes is read and dropped, so that the connection can
 /// serve on; a longer one costs the connection.
 pub const DRAIN_BYTES_MOST: u64 = 64 * 1024;
-/// After the last reply the peer has so long to close first (RFC 9112 9.6: closing at once while
-/// it still sends would destroy the reply on its way).
-pub const LINGER_MOST: Duration = Duration::from_secs(2);
 /// Interim (1xx) replies that a client reads over, per request.
 pub const INTERIM_MOST: u32 = 8;
 /// Fewer than this many empty lines before a request are read over (RFC 9112 2.2).

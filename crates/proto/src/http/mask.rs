@@ -19,6 +19,8 @@ const SECRET_FIELDS: [&str; 7] = [
 const URL_FIELDS: [&str; 3] = ["referer", "location", "content-location"];
 /// Query parameters that hold secrets, by a part of their name.
 const SECRET_PARAMETERS: [&str; 4] = ["token", "password", "secret", "key"];
+/// The parameter by which the watch address lets in.
+const WATCH_TOKEN: &[u8] = b"t";
 
 /// The secret ranges of a well-formed head, or of header lines.
 pub(super) fn secrets(head: &[u8]) -> Vec<Range<usize>> {
@@ -82,9 +84,8 @@ fn in_query(head: &[u8], range: Range<usize>, found: &mut Vec<Range<usize>>) {
         let end = start + stop.unwrap_or(rest.len());
         if let Some(equals) = memchr(b'=', &head[start..end]) {
             let name = head[start..start + equals].to_ascii_lowercase();
-            let is_secret = SECRET_PARAMETERS
-                .iter()
-                .any(|part| memchr::memmem::find(&name, part.as_bytes()).is_some());
+            let holds = |part: &&str| memchr::memmem::find(&name, part.as_bytes()).is_some();
+            let is_secret = name == WATCH_TOKEN || SECRET_PARAMETERS.iter().any(holds);
             if is_secret && start + equals + 1 < end {
                 found.push(start + equals + 1..end);
             }

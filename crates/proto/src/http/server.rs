@@ -3,12 +3,13 @@
 //! ```text
 //!            ┌──────────────────────────────────────────────┐ kept
 //!            ▼                                              │
-//! idle ──▶ deciding ──Accept──▶ receiving ──▶ finishing ──▶ replied ──▶ lingering ──▶ closed
-//!   └ refused ──────────────────────────────────────────────────────────▲
+//! idle ──▶ deciding ──Accept──▶ receiving ──▶ finishing ──▶ replied ──▶ closed
+//!   └ refused ────────────────────────────────────────────────────────────▲
 //!            └──Response──▶ sending (a source), streaming (events), draining (an unwanted body)
 //! ```
 //! Requests that come before their turn wait uncut, so replies go out in order; those that are
-//! ready together leave in one write.
+//! ready together leave in one write. What comes behind the last request is not looked at; the driver
+//! reads it over after the close, lest a reset destroys the last reply (RFC 9112 9.6).
 
 use alloc::format;
 use alloc::string::String;
@@ -20,7 +21,7 @@ use super::ask::{Answer, Ask, Body, HeaderBlock, Method, Request, RequestBody, R
 use super::date;
 use super::head::{self, Refusal};
 use super::incoming::{Fault, Incoming, Progress};
-use super::limits::{DRAIN_BYTES_MOST, EMPTY_LINES_MOST, HEAD_BYTES_MOST, IDLE_MOST, LINGER_MOST};
+use super::limits::{DRAIN_BYTES_MOST, EMPTY_LINES_MOST, HEAD_BYTES_MOST, IDLE_MOST};
 use super::mask;
 use super::response::{Framing, Persistence, write_chunk, write_head};
 use crate::outbox::Outbox;
@@ -71,6 +72,8 @@ struct Current {
     is_old: bool,
     keeps: bool,
     continues: bool,
+    /// The service says that the body holds a secret.
+    secret: bool,
     /// What has not been read of it.
     body: Unread,
 }
@@ -92,7 +95,6 @@ enum State {
     Sending { length: u64 },
     Streaming,
     Draining(u64),
-    Lingering,
     Closed,
 }
 
@@ -100,7 +102,6 @@ const BODY: Verb = Verb::new("body");
 const EMPTY: Verb = Verb::new("empty");
 const CHUNK: Verb = Verb::new("chunk");
 const REFUSED: Verb = Verb::new("?");
-const LEFT: Verb = Verb::new("left");
 
 impl Session for Server {
     type Ask = Ask;
@@ -120,12 +121,12 @@ impl Session for Server {
                 form: BodyForm::Length(*length),
                 most: 0,
             },
-            State::Lingering => Expect::Body {
-                form: BodyForm::ToClose,
-                most: 0,
-            },
             _ => Expect::Nothing,
         }
+    }
+
+    fn hides_body(&self) -> bool {
+        self.current.secret
     }
 
     fn on(&mut self, now: Moment, input: Input<'_, Answer>, out: &mut Outbox<Ask>) {
@@ -134,12 +135,12 @@ impl Session for Server {
             Input::Message(message) => self.on_message(now, message, out),
             Input::BodyEnd(end) => self.on_body_end(now, end, out),
             Input::Answer(answer) => self.on_answer(now, answer, out),
-            Input::Event(event) => self.on_event(now, event, out),
+            Input::Event(event) => self.on_event(event, out),
             Input::TooLong => self.on_too_long(now, out),
             Input::Deadline => self.on_deadline(now, out),
             Input::HalfClosed => self.on_half_closed(now, out),
-            Input::Stopping => self.on_stopping(now, out),
-            Input::SourceEnd(end) => self.on_source_end(now, end, out),
+            Input::Stopping => self.on_stopping(out),
+            Input::SourceEnd(end) => self.on_source_end(end, out),
             Input::Secured | Input::Channel(..) => {}
         }
     }
@@ -153,7 +154,6 @@ impl Session for Server {
             State::Sending { .. } => "sending",
             State::Streaming => "streaming",
             State::Draining(_) => "draining",
-            State::Lingering => "lingering",
             State::Closed => "closed",
         }
     }
@@ -202,6 +202,7 @@ impl Server {
                     is_old: head.minor == 0,
                     keeps: head.keeps,
                     continues: head.continues,
+                    secret: false,
                     body: match head.request.body {
                         RequestBody::None => Unread::Nothing,
                         RequestBody::Length(length) => Unread::Length(length),
@@ -231,11 +232,7 @@ impl Server {
             }
             State::Draining(_) => {
                 out.received(BODY).text("a body that was not wanted");
-                self.replied(now, out);
-            }
-            State::Lingering => {
-                out.received(LEFT).text("the client has closed");
-                self.close(out);
+                self.replied(out);
             }
             _ => {}
         }
@@ -267,13 +264,16 @@ impl Server {
             (State::Deciding | State::Finishing, Answer::Response(response)) => {
                 self.reply(now, &response, out);
             }
-            (State::Deciding, Answer::Accept { bytes_most }) => self.accept(now, bytes_most, out),
+            (State::Deciding, Answer::Accept { bytes_most, secret }) => {
+                self.current.secret = secret;
+                self.accept(now, bytes_most, out);
+            }
             (State::Deciding | State::Finishing, _) => self.refuse(now, NO_DECISION, out),
             _ => {}
         }
     }
 
-    fn on_event(&mut self, now: Moment, event: Answer, out: &mut Outbox<Ask>) {
+    fn on_event(&mut self, event: Answer, out: &mut Outbox<Ask>) {
         let State::Streaming = self.state else {
             return; // the stream it was for is over
         };
@@ -286,7 +286,7 @@ impl Server {
                 out.say_with(CHUNK, |buffer| write_chunk(buffer, &piece))
                     .text(format!("{} bytes", piece.len()));
             }
-            _ => self.end_stream(now, out),
+            _ => self.end_stream(out),
         }
     }
 
@@ -340,14 +340,14 @@ impl Server {
                     out,
                 );
             }
-            State::Draining(_) | State::Lingering => self.close(out),
+            State::Draining(_) => self.close(out),
             _ => {}
         }
     }
 
     fn on_half_closed(&mut self, now: Moment, out: &mut Outbox<Ask>) {
         match self.state {
-            State::Idle | State::Lingering | State::Draining(_) => self.close(out),
+            State::Idle | State::Draining(_) => self.close(out),
             State::Receiving(_) => self.on_progress(now, Progress::Broken(Fault::Cut), out),
             // Nobody listens to a stream with the sending direction closed: the client is gone.
             State::Streaming => self.close(out),
@@ -355,21 +355,21 @@ impl Server {
         }
     }
 
-    fn on_stopping(&mut self, now: Moment, out: &mut Outbox<Ask>) {
+    fn on_stopping(&mut self, out: &mut Outbox<Ask>) {
         self.stopping = true;
         match self.state {
             State::Idle => self.close(out),
-            State::Streaming => self.end_stream(now, out),
+            State::Streaming => self.end_stream(out),
             _ => {}
         }
     }
 
-    fn on_source_end(&mut self, now: Moment, end: SourceEnd, out: &mut Outbox<Ask>) {
+    fn on_source_end(&mut self, end: SourceEnd, out: &mut Outbox<Ask>) {
         let State::Sending { length } = self.state else {
             return;
         };
         if end.whole && end.bytes == length {
-            self.replied(now, out);
+            self.replied(out);
         } else {
             // Closed short of its length, the client knows that it has not got the whole.
             out.note(Verb::new("failed"), "the body could not be read to its end");
@@ -429,7 +429,7 @@ impl Server {
             (Body::Stream, false) => self.state = State::Streaming,
             _ => match drains {
                 Some(length) => self.state = State::Draining(length),
-                None => self.replied(now, out),
+                None => self.replied(out),
             },
         }
     }
@@ -478,20 +478,20 @@ impl Server {
         }
     }
 
-    fn end_stream(&mut self, now: Moment, out: &mut Outbox<Ask>) {
+    fn end_stream(&mut self, out: &mut Outbox<Ask>) {
         self.current.keeps &= !self.stopping;
         if !self.current.is_old {
             out.say(CHUNK, b"0\r\n\r\n").text("the end of the stream");
         }
-        self.replied(now, out);
+        self.replied(out);
     }
 
     /// A reply is out: on to the next request, or to the end.
-    fn replied(&mut self, now: Moment, out: &mut Outbox<Ask>) {
+    fn replied(&mut self, out: &mut Outbox<Ask>) {
         if self.current.keeps && !self.stopping {
             self.state = State::Idle;
         } else {
-            self.linger(now, out);
+            self.close(out);
         }
     }
 
@@ -502,14 +502,7 @@ impl Server {
         let body = format!("{}\r\n", refusal.sentence).into_bytes();
         let response = Response::new(refusal.status, fields, body);
         self.say_response(now, &response, out);
-        self.linger(now, out);
-    }
-
-    /// Stops sending, and reads over what still comes until the client closes.
-    fn linger(&mut self, now: Moment, out: &mut Outbox<Ask>) {
-        out.half_close();
-        out.wake_at(Some(now.after(LINGER_MOST)));
-        self.state = State::Lingering;
+        self.close(out);
     }
 
     fn close(&mut self, out: &mut Outbox<Ask>) {

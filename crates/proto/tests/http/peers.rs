@@ -83,7 +83,10 @@ impl Service for FakeSite {
         Reply::Now(match ask {
             Ask::Request(request) if request.path() == "/upload" => {
                 self.collected.clear();
-                Answer::Accept { bytes_most: 20 }
+                Answer::Accept {
+                    bytes_most: 20,
+                    secret: request.target.ends_with("?secret"),
+                }
             }
             Ask::Request(request) => Answer::Response(self.respond(request.path())),
             Ask::Finish { bytes } => {

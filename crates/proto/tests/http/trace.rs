@@ -17,6 +17,8 @@ struct Recorder {
     /// What a trace without masks would keep.
     unmasked: String,
     lines: Vec<String>,
+    /// Received ones.
+    bodies: String,
 }
 
 impl Tap for Recorder {
@@ -37,7 +39,11 @@ impl Tap for Recorder {
             .push(format!("{} {} {text}", message.part, message.about.verb));
     }
 
-    fn body(&mut self, _: Direction, _: &[u8]) {}
+    fn body(&mut self, direction: Direction, piece: &[u8]) {
+        if direction == Direction::Received {
+            self.bodies.push_str(&String::from_utf8_lossy(piece));
+        }
+    }
 
     fn note(&mut self, _: Moment, _: u32, _: Verb, text: String) {
         self.kept.push_str(&text);
@@ -82,6 +88,14 @@ fn no_secret_reaches_the_trace() {
     assert!(player.heard().starts_with(b"HTTP/1.1 400"));
     drop(player);
     assert!(!refused.kept.contains("CANARY"), "{}", refused.kept);
+}
+
+#[test]
+fn a_body_that_the_service_calls_secret_is_not_shown() {
+    let mut far = Recorder::default();
+    let requests = vec![post("/upload?secret", b"CANARY"), post("/upload", b"plain")];
+    join(requests, &mut Reader::default(), [&mut NoTap, &mut far]);
+    assert_eq!(far.bodies, "plain");
 }
 
 #[test]
