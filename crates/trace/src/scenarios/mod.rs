@@ -3,6 +3,7 @@
 mod joins;
 mod journeys;
 mod renderings;
+mod soup;
 
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -60,4 +61,16 @@ pub(super) fn view_with(tape: &Tape, change: impl Fn(Source, &mut Record)) -> Vi
         view.add(*source, record);
     }
     view
+}
+
+pub(super) fn drawn(journey: &Journey<'_, '_>, width: usize, unicode: bool) -> String {
+    diagram(
+        journey,
+        Style {
+            width,
+            unicode,
+            detail: Detail::Every,
+        },
+        &english(),
+    )
 }

@@ -46,18 +46,6 @@ fn the_letters_steps_carry_the_courses_numbers() {
     assert!(every.iter().all(|step| step.line.starts_with(&step.number)));
 }
 
-fn drawn(journey: &Journey<'_, '_>, width: usize, unicode: bool) -> String {
-    diagram(
-        journey,
-        Style {
-            width,
-            unicode,
-            detail: Detail::Every,
-        },
-        &english(),
-    )
-}
-
 #[test]
 fn a_page_is_drawn_as_a_sequence_diagram() {
     let view = fixture::pages().view();
