@@ -307,6 +307,10 @@ fn answers_fit_the_client() {
         };
         assert_eq!(message.flags.truncated, truncated);
         assert_eq!(message.edns.is_some(), edns_size.is_some() && !truncated);
+        assert!(
+            !truncated || bytes[6..8] == [0, 0],
+            "half a set is worse than none"
+        );
         (truncated, bytes.len())
     };
     assert!(matches!(big(None, Carrier::Udp), (true, ..=512)));

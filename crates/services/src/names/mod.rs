@@ -20,6 +20,7 @@ mod load;
 mod parse;
 pub mod resolver;
 mod service;
+mod times;
 mod zone;
 pub mod zone_file;
 

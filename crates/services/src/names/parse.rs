@@ -9,6 +9,7 @@ use domain::zonefile::inplace::{Entry, ScannedRecord, Zonefile};
 use guichet_proto::dns::{Class, Name, Record, is_well_formed, visible};
 
 use super::check::Finding;
+use super::times::in_seconds;
 
 /// A record and the line of the file on which it ends (1-based).
 #[derive(Clone, Debug)]
@@ -27,6 +28,7 @@ pub fn parse_name(text: &str) -> Option<Name> {
 
 /// Reads a zone file. `origin` completes relative names until the file sets `$ORIGIN`.
 pub(super) fn parse(origin: &Name, text: &str) -> Result<Vec<Line>, Finding> {
+    let text = &in_seconds(text);
     let mut counter = LineCounter {
         text,
         offset: 0,

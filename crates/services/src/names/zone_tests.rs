@@ -45,7 +45,7 @@ fn a_finding_names_the_line_and_the_remedy() {
             "w A \\# 3 010203",
             "line 5: error: the data is not what A holds",
         ),
-        ("$TTL 60\n$TTL 1h\nw A 1.2.3.4", "line 6: error: "),
+        ("$TTL 60\n$TTL 1x\nw A 1.2.3.4", "line 6: error: "),
         (
             "www A",
             "line 5: error: unexpected end of entry: something is missing",
@@ -147,6 +147,11 @@ fn origin_and_ttl_count_and_lines_of_long_records() {
             "x.deep.sud.test 10 A 127.0.0.2",
             "x.deep.sud.test 90 TXT \"a ; b\" \"c\""
         ]
+    );
+    let units = text.replace("$TTL 90", "$TTL 1m30s");
+    assert_eq!(
+        Zone::parse(&name("other.test"), &units).unwrap().records(),
+        zone.records()
     );
     let late = text.to_owned() + "ns.nord.test. A 1.2.3.4";
     assert_eq!(check(&name("sud.test"), &late).1[0].line, Some(11));

@@ -101,7 +101,7 @@ fn nothing_is_believed_about_other_peoples_names() {
                 says(
                     Rcode::NOERROR,
                     true,
-                    &[
+                    [
                         (Section::Answer, "www.nord.test", Rtype::A, EVIL),
                         (Section::Answer, "www.sud.test", Rtype::A, EVIL),
                     ],
