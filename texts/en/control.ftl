@@ -10,3 +10,74 @@ control-no-request = The command was not understood: it did not end in time.
 control-unknown = The server does not know this command ({ $detail }). Is it of an older version?
 control-not-found = { $name } does not exist here.
 control-no-such-organisation = There is no organisation { $org } here.
+
+# What a running server answered.
+control-status = { $domains }: guichet { $version }, process { $pid }, since { $since }.
+control-status-organisation = { $domain }: process { $pid }
+control-status-dead = { $domain }: not running
+control-service-on = { $addresses }  open: { $connections }, turned away: { $away }
+control-service-off = does not listen
+control-status-queue = { $count ->
+        [0] No mail waits.
+        [one] One message waits.
+       *[other] { $count } messages wait.
+    }
+control-stopped = Stopped: { $finished } finished, { $cut } cut off.
+control-reloaded = { $server }: read again: { $changed }.
+control-reloaded-same = { $server }: nothing has changed.
+control-needs-restart = These keys need a restart: { $keys }.
+
+control-account = { $login }  { $messages ->
+        [one] { $messages } message
+       *[other] { $messages } messages
+    }, { $bytes } bytes, since { $created }
+control-account-is-suspended = { $login }  suspended, { $messages ->
+        [one] { $messages } message
+       *[other] { $messages } messages
+    }, { $bytes } bytes, since { $created }
+control-account-added = { $name } can log in now.
+control-account-password = { $name } has a new password.
+control-account-suspended = { $name } can no longer log in; mail is still received.
+control-account-resumed = { $name } can log in again.
+control-account-removed = { $name } is gone, with its mail.
+
+control-alias-added = { $name } leads on now.
+control-alias-removed = { $name } leads nowhere any more.
+
+control-domain = { $name }: { $accounts ->
+        [one] { $accounts } account
+       *[other] { $accounts } accounts
+    }, { $aliases ->
+        [one] { $aliases } alias
+       *[other] { $aliases } aliases
+    }
+control-domain-sites = {"  "}sites: { $sites }
+control-domain-zone = {"  "}zone: serial { $serial }
+control-domain-no-zone = {"  "}zone: not on this server
+
+control-queue-empty = No mail waits.
+control-queued = { $id}  from { $sender }, { $bytes } bytes, accepted { $accepted }
+control-queued-report = { $id}  a report of this server, { $bytes } bytes, accepted { $accepted }
+control-queued-waiting = to { $address }: tried { $attempts ->
+        [one] once
+       *[other] { $attempts } times
+    }, again { $due }
+control-queued-now = to { $address }: on its way, attempts so far: { $attempts }
+control-queued-held = to { $address }: held; `guichet queue release` lets it go
+control-queued-delivered = to { $address }: delivered
+control-queued-failed = to { $address }: given up
+control-queued-removed = to { $address }: taken out
+control-queue-retried = { $name } is tried now.
+control-queue-all-retried = Everything that waits is tried now.
+control-queue-held = { $name } is held until `guichet queue release { $name }`.
+control-queue-released = { $name } is tried again when it is due.
+control-queue-removed = { $name } is taken out of the queue; its sender is not told.
+
+# Passwords.
+control-password = Password of { $login }:
+control-password-new = New password for { $login }:
+control-password-again = Once more:
+control-password-differs = The two passwords differ; nothing was changed.
+control-password-empty = The password is empty.
+control-password-long = The password is longer than { $most } bytes.
+control-password-none = The password of { $login } is missing: set GUICHET_PASSWORD, name a file with --password-file, or run this at a terminal.

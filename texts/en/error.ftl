@@ -18,3 +18,8 @@ error-io-ended = it ended too soon
 error-io-not-text = it is not UTF-8 text
 error-io-folder = it is a folder
 error-io-other = the system says “{ $detail }”
+
+error-stdin = Standard input cannot be read: { $why }.
+error-runtime = The program cannot wait for events: { $why }.
+error-unknown-host = The name { $host } has no address. Is it written right?
+error-unreachable = { $host } port { $port } cannot be reached: { $why }.

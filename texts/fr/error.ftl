@@ -18,3 +18,8 @@ error-io-ended = cela s’est terminé trop tôt
 error-io-not-text = ce n’est pas du texte UTF-8
 error-io-folder = c’est un dossier
 error-io-other = le système dit « { $detail } »
+
+error-stdin = L’entrée standard est illisible : { $why }.
+error-runtime = Le programme ne peut pas attendre d’événements : { $why }.
+error-unknown-host = Le nom { $host } n’a pas d’adresse. Est-il bien écrit ?
+error-unreachable = { $host } port { $port } est hors d’atteinte : { $why }.

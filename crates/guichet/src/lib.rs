@@ -8,6 +8,7 @@ pub mod clients;
 pub mod commands;
 pub mod config;
 pub mod control;
+pub mod founding;
 pub mod output;
 pub mod recording;
 pub mod texts;

@@ -212,6 +212,11 @@ impl<'t> Output<'t> {
         }
     }
 
+    /// Something that went wrong but does not end the command, on standard error.
+    pub fn warn(&self, message: &Message) {
+        warn(&message.said(self.texts));
+    }
+
     /// Ends a command: says what went wrong, and picks the exit code.
     pub fn end(&self, outcome: Outcome) -> ExitCode {
         match outcome {

@@ -3,14 +3,16 @@
 //!
 //! Only what exists is declared. What a command does is in [`crate::commands`].
 
+mod commands;
 mod help;
 mod refuse;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{Args, FromArgMatches, Parser, Subcommand};
+use clap::{Args, FromArgMatches, Parser};
 
+pub use commands::*;
 pub use help::{command, text_keys};
 pub use refuse::Unparsed;
 
@@ -52,31 +54,6 @@ pub struct Global {
     /// One organisation of the lab.
     #[arg(long, global = true, value_name = "DOMAIN")]
     pub org: Option<String>,
-}
-
-/// The commands.
-#[derive(Debug, Subcommand)]
-pub enum Command {
-    /// Meaning, type, default and reason of a configuration key.
-    Explain(Explain),
-    /// Checks the configuration.
-    Check,
-    /// A script that completes command lines.
-    Completions(Completions),
-}
-
-/// Arguments of `explain`.
-#[derive(Debug, Args)]
-pub struct Explain {
-    /// The key; every key without it.
-    pub key: Option<String>,
-}
-
-/// Arguments of `completions`.
-#[derive(Debug, Args)]
-pub struct Completions {
-    /// For which shell.
-    pub shell: clap_complete::Shell,
 }
 
 /// The language to speak: that of `--lang`, else the locale's. Asked before the command line is

@@ -1,14 +1,26 @@
 //! What the commands do: one file each.
 
+mod account;
+mod alias;
+mod asking;
 mod check;
 mod completions;
+mod connect;
+mod domain;
+mod echo;
 mod explain;
+mod init;
+pub mod password;
+mod queue;
+pub mod reach;
+mod server;
 
+use std::future::Future;
 use std::path::PathBuf;
 
 use crate::cli::{Cli, Command, Global};
 use crate::config::FILE_NAME;
-use crate::output::{Outcome, Output};
+use crate::output::{Failure, Message, Outcome, Output};
 
 /// Does what a parsed command line asks for.
 ///
@@ -17,10 +29,30 @@ use crate::output::{Outcome, Output};
 pub fn run(cli: Cli, output: &Output<'_>) -> Outcome {
     let global = &cli.global;
     match cli.command {
+        Command::Init(args) => init::run(&args, global, output),
+        Command::Status => wait(server::status(global, output)),
+        Command::Stop => wait(server::stop(global, output)),
+        Command::Reload => wait(server::reload(global, output)),
+        Command::Account(args) => wait(account::run(args, global, output)),
+        Command::Alias(args) => wait(alias::run(args, global, output)),
+        Command::Domain(args) => wait(domain::run(args, global, output)),
+        Command::Queue(args) => wait(queue::run(args, global, output)),
+        Command::Connect(args) => connect::run(&args, output),
+        Command::Echo(args) => wait(echo::run(args, output)),
         Command::Explain(args) => explain::run(args, output),
         Command::Check => check::run(global, output),
         Command::Completions(args) => completions::run(args, output),
     }
+}
+
+/// Runs a command that waits for others, on this thread.
+fn wait(command: impl Future<Output = Outcome>) -> Outcome {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let runtime = runtime
+        .map_err(|error| Failure::failed(Message::new("error-runtime").with("why", &error)))?;
+    runtime.block_on(command)
 }
 
 /// The configuration a command works with: `--config`, else `guichet.toml` in `--dir`, in

@@ -272,8 +272,9 @@ fn address(text: &str) -> Option<SocketAddr> {
     text.parse().ok()
 }
 
-/// A domain name (RFC 1035 section 2.3.1, RFC 1123 section 2.1), lower case, without a final dot.
-pub(crate) fn domain(text: &str) -> Option<String> {
+/// Reads a domain name (RFC 1035 section 2.3.1, RFC 1123 section 2.1): lower case, without a final
+/// dot. `None` if it is none.
+pub fn domain(text: &str) -> Option<String> {
     let name = text.strip_suffix('.').unwrap_or(text).to_ascii_lowercase();
     let good = |label: &str| {
         (1..=63).contains(&label.len())

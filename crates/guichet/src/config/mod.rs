@@ -12,6 +12,7 @@ mod manual;
 mod nearest;
 mod read;
 mod service;
+mod write;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -19,10 +20,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use declare::{Change, Declaration, TABLE, text_keys};
-pub use kind::parse_duration;
+pub use kind::{domain, parse_duration};
 pub use manual::{explain, explain_json, manual};
 pub use nearest::nearest;
 pub use service::Service;
+pub use write::{Setting, list, quoted, write};
 
 use crate::output::{Failure, Message};
 use crate::texts::Language;

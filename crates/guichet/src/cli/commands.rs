@@ -1,0 +1,198 @@
+//! The commands and their arguments.
+
+use std::net::IpAddr;
+
+use clap::{Args, Subcommand};
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// The files a new domain begins with.
+    Init(Init),
+    /// What runs.
+    Status,
+    /// Stops the running server or lab.
+    Stop,
+    /// Has the running server read its files again.
+    Reload,
+    /// People.
+    #[command(subcommand)]
+    Account(Account),
+    /// Addresses that lead to others.
+    #[command(subcommand)]
+    Alias(Alias),
+    /// Domains.
+    #[command(subcommand)]
+    Domain(Domain),
+    /// Mail that waits.
+    #[command(subcommand)]
+    Queue(Queue),
+    /// Keyboard and socket at once.
+    Connect(Connect),
+    /// Sends, compares, times.
+    Echo(Echo),
+    /// Meaning, type, default and reason of a configuration key.
+    Explain(Explain),
+    /// Checks the configuration.
+    Check,
+    /// A script that completes command lines.
+    Completions(Completions),
+}
+
+/// Arguments of `init`.
+#[derive(Debug, Args)]
+pub struct Init {
+    /// The domain.
+    pub domain: String,
+    /// The addresses others reach this computer by.
+    #[arg(long, value_name = "ADDR")]
+    pub address: Vec<IpAddr>,
+}
+
+/// What can be done with accounts.
+#[derive(Debug, Subcommand)]
+pub enum Account {
+    /// A new one.
+    Add(Login),
+    /// Every one.
+    List,
+    /// One.
+    Show(Login),
+    /// Another password.
+    Passwd(Login),
+    /// Refuse its log-ins.
+    Suspend(Login),
+    /// Allow its log-ins again.
+    Resume(Login),
+    /// Remove it with its mail.
+    Remove(Login),
+}
+
+/// An account by name.
+#[derive(Debug, Args)]
+pub struct Login {
+    /// The full address.
+    pub login: String,
+}
+
+/// What can be done with aliases.
+#[derive(Debug, Subcommand)]
+pub enum Alias {
+    /// A new one, or another target.
+    Add(AliasAdd),
+    /// Every one.
+    List,
+    /// Remove one.
+    Remove(AliasRemove),
+}
+
+/// Arguments of `alias add`.
+#[derive(Debug, Args)]
+pub struct AliasAdd {
+    /// The address.
+    pub address: String,
+    /// Where it leads.
+    #[arg(required = true)]
+    pub targets: Vec<String>,
+}
+
+/// Arguments of `alias remove`.
+#[derive(Debug, Args)]
+pub struct AliasRemove {
+    /// The address.
+    pub address: String,
+}
+
+/// What can be done with domains.
+#[derive(Debug, Subcommand)]
+pub enum Domain {
+    /// Every one.
+    List,
+    /// One.
+    Show(DomainShow),
+}
+
+/// Arguments of `domain show`.
+#[derive(Debug, Args)]
+pub struct DomainShow {
+    /// Its name.
+    pub domain: String,
+}
+
+/// What can be done with mail that waits.
+#[derive(Debug, Subcommand)]
+pub enum Queue {
+    /// Every message.
+    List,
+    /// One message.
+    Show(QueueId),
+    /// Try now.
+    Retry(QueueRetry),
+    /// Do not try.
+    Hold(QueueId),
+    /// Try again.
+    Release(QueueId),
+    /// Take it out.
+    Remove(QueueId),
+}
+
+/// A message of the queue.
+#[derive(Debug, Args)]
+pub struct QueueId {
+    /// Its queue id.
+    pub id: String,
+}
+
+/// Arguments of `queue retry`.
+#[derive(Debug, Args)]
+pub struct QueueRetry {
+    /// Its queue id; every message without it.
+    pub id: Option<String>,
+}
+
+/// Arguments of `connect`.
+#[derive(Debug, Args)]
+pub struct Connect {
+    /// Name or address.
+    pub host: String,
+    /// Port.
+    pub port: u16,
+    /// Datagrams instead of a connection.
+    #[arg(long)]
+    pub udp: bool,
+}
+
+/// Arguments of `echo`.
+#[derive(Debug, Args)]
+pub struct Echo {
+    /// Name or address.
+    pub host: String,
+    /// Port.
+    pub port: u16,
+    /// What is sent.
+    #[arg(default_value = "Hello")]
+    pub text: String,
+    /// Datagrams instead of a connection.
+    #[arg(long)]
+    pub udp: bool,
+    /// How often.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    pub count: u32,
+    /// Attempts after one that failed because the other side was full or the way lost it.
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    pub retries: u32,
+}
+
+/// Arguments of `explain`.
+#[derive(Debug, Args)]
+pub struct Explain {
+    /// The key; every key without it.
+    pub key: Option<String>,
+}
+
+/// Arguments of `completions`.
+#[derive(Debug, Args)]
+pub struct Completions {
+    /// For which shell.
+    pub shell: clap_complete::Shell,
+}

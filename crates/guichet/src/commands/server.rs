@@ -1,0 +1,124 @@
+//! `guichet status`, `stop`, `reload`: the running server or lab as a whole.
+
+use guichet_trace::visible;
+
+use super::asking::Asking;
+use crate::cli::Global;
+use crate::control::Request;
+use crate::control::requests::{Reloaded, ServiceStatus, Status, Stopped};
+use crate::output::{Failure, Outcome, Output};
+
+/// Says what runs.
+pub(super) async fn status(global: &Global, output: &Output<'_>) -> Outcome {
+    for control in Asking::new(global, output)?.whole() {
+        let status: Status = control
+            .ask(&Request::Status)
+            .await
+            .map_err(Failure::Failed)?;
+        match output.json {
+            true => output.json(&status)?,
+            false => show(&status, output)?,
+        }
+    }
+    Ok(())
+}
+
+/// Stops it and waits until it has ended its dialogues.
+pub(super) async fn stop(global: &Global, output: &Output<'_>) -> Outcome {
+    for control in Asking::new(global, output)?.whole() {
+        let stopped: Stopped = control.ask(&Request::Stop).await.map_err(Failure::Failed)?;
+        match output.json {
+            true => output.json(&stopped)?,
+            false => output.line(&output.say(
+                "control-stopped",
+                &[
+                    ("finished", &stopped.finished.to_string()),
+                    ("cut", &stopped.cut.to_string()),
+                ],
+            ))?,
+        }
+    }
+    Ok(())
+}
+
+/// Has it read its files again.
+pub(super) async fn reload(global: &Global, output: &Output<'_>) -> Outcome {
+    let answers = Asking::new(global, output)?
+        .every::<Reloaded>(&Request::Reload)
+        .await?;
+    for from in answers {
+        if output.json {
+            output.json(&from.answer)?;
+            continue;
+        }
+        let changed = visible(&from.answer.changed.join(", "));
+        let server = visible(&from.server);
+        let key = if changed.is_empty() {
+            "control-reloaded-same"
+        } else {
+            "control-reloaded"
+        };
+        output.line(&output.say(key, &[("server", &server), ("changed", &changed)]))?;
+        if !from.answer.needs_restart.is_empty() {
+            let keys = visible(&from.answer.needs_restart.join(", "));
+            output.line(&output.say("control-needs-restart", &[("keys", &keys)]))?;
+        }
+    }
+    Ok(())
+}
+
+fn show(status: &Status, output: &Output<'_>) -> Outcome {
+    output.line(&output.say(
+        "control-status",
+        &[
+            ("domains", &visible(&status.domains.join(", "))),
+            ("version", &visible(&status.version)),
+            ("pid", &status.pid.to_string()),
+            ("since", &visible(&status.since)),
+        ],
+    ))?;
+    for organisation in &status.organisations {
+        let domain = visible(&organisation.domain);
+        let line = match organisation.pid {
+            Some(pid) => output.say(
+                "control-status-organisation",
+                &[("domain", &domain), ("pid", &pid.to_string())],
+            ),
+            None => output.say("control-status-dead", &[("domain", &domain)]),
+        };
+        output.line(&format!("  {line}"))?;
+    }
+    status
+        .services
+        .iter()
+        .try_for_each(|service| show_service(service, output))?;
+    output.line(&output.say(
+        "control-status-queue",
+        &[("count", &status.queued.to_string())],
+    ))?;
+    status
+        .warnings
+        .iter()
+        .try_for_each(|warning| output.line(&warning.said(output.texts)))
+}
+
+fn show_service(service: &ServiceStatus, output: &Output<'_>) -> Outcome {
+    let name = visible(&service.service);
+    let addresses = visible(&service.addresses.join(", "));
+    let state = match service.addresses.is_empty() {
+        true => output.say("control-service-off", &[]),
+        false => output.say(
+            "control-service-on",
+            &[
+                ("addresses", &addresses),
+                ("connections", &service.connections.to_string()),
+                ("away", &service.turned_away.to_string()),
+            ],
+        ),
+    };
+    output.line(&format!("  {name:12} {state}"))?;
+    match &service.remark {
+        Some(remark) => output.line(&format!("  {:12} {}", "", remark.said(output.texts))),
+        None => Ok(()),
+    }
+}

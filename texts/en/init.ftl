@@ -1,0 +1,25 @@
+init-exists = { $path } is there already; nothing was written. Choose another folder with --dir, or take it away first.
+init-failed = { $path } cannot be written: { $why }.
+init-not-a-domain = “{ $domain }” is not a domain name such as example.org.
+init-no-address = This computer has no address through which others could reach it. Name one with --address.
+init-done =
+    Written for { $domain }:
+    {"  "}{ $config }  the configuration, every key explained
+    {"  "}{ $zone }  its names
+    {"  "}{ $site }/  its web site
+init-private = Others on the Internet cannot reach { $addresses }. Behind a router, put the router's public address into the zone, and have it pass the ports on.
+init-next =
+    Tell the registrar of { $domain }:
+      name server  ns1.{ $domain }  with the address(es) { $addresses }
+    Tell the provider of the address(es):
+      reverse name  mail.{ $domain }  (other mail servers ask for it)
+      port 25 must be open in both directions
+    Put a certificate for { $domain }, *.{ $domain } into [tls] of the configuration; without one nobody can log in.
+    Then:
+      guichet check --config { $config }
+      guichet serve --config { $config }
+      guichet account add postmaster@{ $domain } --config { $config }
+init-file-head = Guichet's configuration. A key behind # has its default; `guichet explain KEY` says more, `guichet check` checks the file.
+init-page-title = Welcome to { $domain }
+init-page-text = This page is made of three files: the text, its style and a picture. Each was fetched on its own.
+init-page-picture = A house with an open door

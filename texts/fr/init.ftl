@@ -1,0 +1,25 @@
+init-exists = { $path } existe déjà ; rien n’a été écrit. Choisissez un autre dossier par --dir, ou enlevez-le d’abord.
+init-failed = { $path } ne peut pas être écrit : { $why }.
+init-not-a-domain = « { $domain } » n’est pas un nom de domaine comme example.org.
+init-no-address = Cet ordinateur n’a aucune adresse par laquelle d’autres pourraient l’atteindre. Nommez-en une par --address.
+init-done =
+    Écrit pour { $domain } :
+    {"  "}{ $config }  la configuration, chaque clé expliquée
+    {"  "}{ $zone }  ses noms
+    {"  "}{ $site }/  son site
+init-private = Les autres, sur Internet, ne peuvent pas atteindre { $addresses }. Derrière une box, mettez son adresse publique dans la zone et faites-lui transmettre les ports.
+init-next =
+    Dites au bureau d’enregistrement de { $domain } :
+      serveur de noms  ns1.{ $domain }  à l’adresse ou aux adresses { $addresses }
+    Dites au fournisseur de l’adresse :
+      nom inverse  mail.{ $domain }  (les autres serveurs de courrier le demandent)
+      le port 25 doit être ouvert dans les deux sens
+    Mettez un certificat pour { $domain }, *.{ $domain } dans [tls] de la configuration ; sans lui, personne ne peut ouvrir de session.
+    Ensuite :
+      guichet check --config { $config }
+      guichet serve --config { $config }
+      guichet account add postmaster@{ $domain } --config { $config }
+init-file-head = La configuration de Guichet. Une clé derrière # a sa valeur par défaut ; `guichet explain CLÉ` en dit plus, `guichet check` vérifie le fichier.
+init-page-title = Bienvenue à { $domain }
+init-page-text = Cette page est faite de trois fichiers : le texte, son style et une image. Chacun a été demandé à part.
+init-page-picture = Une maison à la porte ouverte
