@@ -100,6 +100,12 @@ impl Intake {
         })
     }
 
+    /// Whether all of it is still in memory, so that [`Intake::finish`] does not touch the disk.
+    pub fn in_memory(&self) -> bool {
+        let spooled = self.spool.lock().unwrap_or_else(PoisonError::into_inner);
+        spooled.spool.is_none() && spooled.refusal.is_none()
+    }
+
     /// The message is whole. Blocks while a large one is written out.
     pub fn finish(mut self) -> Result<Taken, Refusal> {
         if let Some((reader, dress)) = self.head.take().filter(|_| self.refusal.is_none()) {
@@ -113,15 +119,11 @@ impl Intake {
         if let Some(refusal) = self.refusal {
             return Err(refusal);
         }
-        let untouched = {
-            let spooled = self.spool.lock().unwrap_or_else(PoisonError::into_inner);
-            spooled.spool.is_none() && spooled.refusal.is_none()
-        };
-        if untouched {
-            let written = self.message_id;
+        if self.in_memory() {
+            let body = NewBody::Bytes(self.pending);
             return Ok(Taken {
-                body: NewBody::Bytes(self.pending),
-                message_id: written,
+                body,
+                message_id: self.message_id,
             });
         }
         write(&self.store, &self.spool, &self.pending);

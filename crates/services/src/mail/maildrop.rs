@@ -1,6 +1,5 @@
 //! Collecting: one person's messages, as POP3 sees them (RFC 1939).
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use guichet_proto::pop3::ask::{Answer, Ask, Entry};
@@ -24,7 +23,8 @@ struct Opened {
 
 /// A message being sent.
 struct Source {
-    body: Arc<Body>,
+    id: SourceId,
+    body: Body,
     at: u64,
     end: u64,
 }
@@ -34,7 +34,8 @@ pub struct Maildrop {
     mail: Arc<Mail>,
     /// Set by the answer to a log-in, which comes later.
     opened: Arc<OnceLock<Opened>>,
-    sources: HashMap<SourceId, Arc<Mutex<Source>>>,
+    /// The message being sent; one at a time.
+    source: Arc<Mutex<Option<Source>>>,
     next_source: u64,
 }
 
@@ -44,7 +45,7 @@ impl Maildrop {
         Self {
             mail,
             opened: Arc::default(),
-            sources: HashMap::new(),
+            source: Arc::default(),
             next_source: 1,
         }
     }
@@ -63,7 +64,8 @@ impl Maildrop {
             let Some(lock) = mail.store.lock_maildrop(&login) else {
                 return Answer::InUse;
             };
-            let entries = match mail.store.maildrop(&login) {
+            let (store, name) = (mail.store.clone(), login.clone());
+            let entries = match off_the_loop(move || store.maildrop(&name)).await {
                 Ok(entries) => entries,
                 Err(error) => return failed(&error),
             };
@@ -84,35 +86,39 @@ impl Maildrop {
     }
 
     /// Holds a message ready, up to `lines` lines of its body.
-    fn ready(&mut self, number: u32, lines: Option<u32>) -> Answer {
+    fn ready(&mut self, number: u32, lines: Option<u32>) -> Reply<Answer> {
         let Some(entry) = self.entry(number) else {
-            return Answer::Failed(format!("There is no message {number}"));
+            return Reply::Now(Answer::Failed(format!("There is no message {number}")));
         };
         let (handle, origin) = (entry.body, entry.origin);
-        let source = self.mail.store.body(handle).and_then(|body| {
-            let end = match lines {
-                None => body.size_bytes(),
-                Some(lines) => end_of_top(&body, lines)?,
-            };
-            Ok(Source {
-                body: Arc::new(body),
-                at: 0,
-                end,
-            })
-        });
-        match source {
-            Ok(source) => {
-                let id = SourceId(self.next_source);
-                self.next_source += 1;
-                self.sources.clear(); // one message is sent at a time
-                self.sources.insert(id, Arc::new(Mutex::new(source)));
-                Answer::Ready {
-                    source: id,
-                    cause: Some(origin),
+        let id = SourceId(self.next_source);
+        self.next_source += 1;
+        let (store, place) = (self.mail.store.clone(), Arc::clone(&self.source));
+        Reply::later(async move {
+            let opened = off_the_loop(move || {
+                let body = store.body(handle)?;
+                let end = match lines {
+                    None => body.size_bytes(),
+                    Some(lines) => end_of_top(&body, lines)?,
+                };
+                Ok(Source {
+                    id,
+                    body,
+                    at: 0,
+                    end,
+                })
+            });
+            match opened.await {
+                Ok(source) => {
+                    *place.lock().unwrap_or_else(PoisonError::into_inner) = Some(source);
+                    Answer::Ready {
+                        source: id,
+                        cause: Some(origin),
+                    }
                 }
+                Err(error) => failed(&error),
             }
-            Err(error) => failed(&error),
-        }
+        })
     }
 
     fn entry(&self, number: u32) -> Option<&MaildropEntry> {
@@ -150,40 +156,53 @@ impl Service for Maildrop {
     fn ask(&mut self, ask: Ask) -> Reply<Answer> {
         match ask {
             Ask::Open { login, password } => self.open(login, password),
-            Ask::Retrieve { number } => Reply::Now(self.ready(number, None)),
-            Ask::Top { number, lines } => Reply::Now(self.ready(number, Some(lines))),
+            Ask::Retrieve { number } => self.ready(number, None),
+            Ask::Top { number, lines } => self.ready(number, Some(lines)),
             Ask::Delete { numbers } => self.delete(&numbers),
         }
     }
 
     fn pull(&mut self, source: SourceId, most: usize) -> Reply<Pulled> {
-        let Some(source) = self.sources.get(&source).map(Arc::clone) else {
-            return Reply::Now(Pulled::Failed);
-        };
+        let place = Arc::clone(&self.source);
         Reply::later(async move {
-            let read = task::spawn_blocking(move || read_on(&source, most)).await;
-            read.unwrap_or(Pulled::Failed)
+            let read = off_the_loop(move || {
+                let mut place = place.lock().unwrap_or_else(PoisonError::into_inner);
+                match place.as_mut().filter(|current| current.id == source) {
+                    Some(current) => current.read_on(most),
+                    None => Ok(Pulled::Failed),
+                }
+            });
+            read.await.unwrap_or_else(|error| {
+                tracing::error!(%error, "a message cannot be read");
+                Pulled::Failed
+            })
         })
     }
 }
 
-fn read_on(source: &Mutex<Source>, most: usize) -> Pulled {
-    let mut source = source.lock().unwrap_or_else(PoisonError::into_inner);
-    let rest = usize::try_from(source.end.saturating_sub(source.at)).unwrap_or(usize::MAX);
-    if rest == 0 {
-        return Pulled::End;
-    }
-    match source.body.read(source.at, most.max(1).min(rest)) {
-        Ok(bytes) if !bytes.is_empty() => {
-            source.at += bytes.len() as u64;
-            Pulled::Bytes(bytes)
+impl Source {
+    fn read_on(&mut self, most: usize) -> Result<Pulled, StoreError> {
+        let rest = usize::try_from(self.end.saturating_sub(self.at)).unwrap_or(usize::MAX);
+        if rest == 0 {
+            return Ok(Pulled::End);
         }
-        Ok(_) => Pulled::Failed,
-        Err(error) => {
-            tracing::error!(%error, "a message cannot be read");
+        let bytes = self.body.read(self.at, most.max(1).min(rest))?;
+        self.at += bytes.len() as u64;
+        Ok(if bytes.is_empty() {
             Pulled::Failed
-        }
+        } else {
+            Pulled::Bytes(bytes)
+        })
     }
+}
+
+/// Runs what waits for the disk where it holds nobody else up.
+async fn off_the_loop<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, StoreError> {
+    task::spawn_blocking(work)
+        .await
+        .unwrap_or_else(|error| Err(StoreError::Io(error.to_string())))
 }
 
 /// Where the head, the empty line and `lines` lines of the body end (RFC 1939, TOP).

@@ -180,7 +180,11 @@ async fn keep(transaction: Transaction, mail: Arc<Mail>) -> Answer {
     let Some(intake) = intake else {
         return Answer::Refused(Refusal::new(503, "5.5.1", "There is no message"));
     };
-    let taken = match task::spawn_blocking(|| intake.finish()).await {
+    let finished = match intake.in_memory() {
+        true => Ok(intake.finish()),
+        false => task::spawn_blocking(|| intake.finish()).await,
+    };
+    let taken = match finished {
         Ok(Ok(taken)) => taken,
         Ok(Err(refusal)) => return Answer::Refused(refusal),
         Err(error) => {

@@ -18,6 +18,8 @@ pub(super) struct Tried {
     pub told: Vec<Told>,
     /// The exchange with the other server, if it came to one.
     pub exchange: Option<Cause>,
+    /// Why other letters for the domain would fare no better now.
+    pub unreachable: Option<String>,
 }
 
 /// What became of one recipient, and who said so.
@@ -40,13 +42,21 @@ impl Tried {
         Self {
             told: told.collect(),
             exchange: None,
+            unreachable: None,
         }
     }
 
-    /// The attempt broke off by a mistake of ours.
-    pub fn broken(message: &QueuedMessage) -> Self {
-        let words = "451 4.3.0 the attempt broke off by a mistake of this server".to_owned();
+    /// Nothing was tried, or nothing came of it, for everybody.
+    pub fn put_off(message: &QueuedMessage, words: String) -> Self {
         Self::all(message, &Verdict::Deferred { words })
+    }
+
+    /// The domain cannot be reached now, whatever the letter.
+    fn unreachable(message: &QueuedMessage, words: String) -> Self {
+        Self {
+            unreachable: Some(words.clone()),
+            ..Self::put_off(message, words)
+        }
     }
 }
 
@@ -59,6 +69,7 @@ impl Queue {
     ) -> Tried {
         let (hosts, asked) = match self.hosts(&domain, message.origin).await {
             Ok(found) => found,
+            Err(Verdict::Deferred { words }) => return Tried::unreachable(&message, words),
             Err(verdict) => return Tried::all(&message, &verdict),
         };
         let letter = match self.letter(&message, asked).await {
@@ -66,7 +77,7 @@ impl Queue {
             Err(error) => {
                 tracing::error!(%error, queue_id = %message.queue_id, "a letter cannot be read");
                 let words = format!("451 4.3.0 the letter cannot be read here: {error}");
-                return Tried::all(&message, &Verdict::Deferred { words });
+                return Tried::put_off(&message, words);
             }
         };
         self.try_hosts(&message, hosts, letter).await
@@ -129,14 +140,14 @@ impl Queue {
             let said = format!("{} [{}]", host.name, host.address);
             let trying = self.relay.deliver(host.clone(), letter.clone());
             let patience = self.settings.schedule.relay_patience;
-            let outcome = time::timeout(patience, trying).await.unwrap_or_else(|_| {
-                let words = format!("the dialogue took longer than {} s", patience.as_secs());
-                RelayOutcome::Unusable {
-                    words,
-                    permanent: false,
-                    exchange: None,
-                }
-            });
+            let Ok(outcome) = time::timeout(patience, trying).await else {
+                // It may have taken the letter all the same: another host would get it twice.
+                let words = format!(
+                    "{said}: the dialogue took longer than {} s",
+                    patience.as_secs()
+                );
+                return Tried::put_off(message, words);
+            };
             match outcome {
                 RelayOutcome::Answered { results, exchange } => {
                     return answered(message, &host.name, results, exchange);
@@ -157,16 +168,11 @@ impl Queue {
             }
         }
         // A host that can be used later outweighs one that never can.
-        let verdict = match (deferred, refused) {
-            (None, Some(words)) => Verdict::Failed { words },
-            (deferred, _) => Verdict::Deferred {
-                words: deferred.unwrap_or_default(),
-            },
+        let tried = match (deferred, refused) {
+            (None, Some(words)) => Tried::all(message, &Verdict::Failed { words }),
+            (deferred, _) => Tried::unreachable(message, deferred.unwrap_or_default()),
         };
-        Tried {
-            exchange,
-            ..Tried::all(message, &verdict)
-        }
+        Tried { exchange, ..tried }
     }
 }
 
@@ -194,7 +200,11 @@ fn answered(
         }
     });
     let told = told.collect();
-    Tried { told, exchange }
+    Tried {
+        told,
+        exchange,
+        unreachable: None,
+    }
 }
 
 /// A random number below `bound`; 0 if the system gives none, which only costs the shuffle.

@@ -6,24 +6,26 @@
 //! like any other failure and never stands in the way of the rest.
 
 mod attempt;
+mod domains;
 mod letter;
 mod record;
 mod route;
 mod schedule;
 
-use std::collections::HashMap;
 use std::future::Future;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use guichet_store::{Claimed, StoreError};
+use guichet_store::{Change, Claimed, QueuedMessage, StoreError};
 use guichet_trace::WallTime;
 use tokio::sync::{Semaphore, watch};
-use tokio::task::JoinSet;
+use tokio::task::{self, JoinSet};
 use tokio::time::{self, Instant};
 
 use super::Mail;
 use super::outside::{Names, Relay};
+use attempt::Tried;
+use domains::Domains;
 pub use route::Ourselves;
 pub use schedule::Schedule;
 
@@ -31,6 +33,10 @@ pub use schedule::Schedule;
 const LEASES_MAX: usize = 1000;
 /// Pause after a result could not be recorded: an attempt that leaves no trace would be repeated.
 const UNRECORDED_PAUSE: Duration = Duration::from_secs(60);
+/// Shortest time between two looks that nobody asked for.
+const MOMENT: Duration = Duration::from_millis(20);
+/// Time between two removals of old facts.
+const TIDY_INTERVAL: Duration = Duration::from_secs(6 * 60 * 60);
 
 /// How the queue behaves.
 #[derive(Clone, Debug)]
@@ -43,6 +49,8 @@ pub struct Settings {
     pub per_domain_max: usize,
     /// Who we are, to see circles.
     pub ourselves: Ourselves,
+    /// How long the facts of a delivery are kept after its end. Default 30 days.
+    pub facts_kept: Duration,
 }
 
 impl Default for Settings {
@@ -52,6 +60,7 @@ impl Default for Settings {
             connections_max: 100,
             per_domain_max: 5,
             ourselves: Ourselves::default(),
+            facts_kept: Duration::from_secs(30 * 24 * 60 * 60),
         }
     }
 }
@@ -63,7 +72,7 @@ pub struct Queue {
     relay: Arc<dyn Relay>,
     settings: Settings,
     places: Semaphore,
-    domains: Mutex<HashMap<String, Arc<Semaphore>>>,
+    domains: Domains,
     pause: watch::Sender<Option<Instant>>,
 }
 
@@ -77,7 +86,7 @@ impl Queue {
     ) -> Arc<Self> {
         Arc::new(Self {
             places: Semaphore::new(settings.connections_max.max(1)),
-            domains: Mutex::default(),
+            domains: Domains::new(settings.per_domain_max),
             pause: watch::Sender::new(None),
             mail,
             names,
@@ -93,16 +102,24 @@ impl Queue {
         let mut changes = self.mail.store.queue_changes();
         let mut pause = self.pause.subscribe();
         let mut running = JoinSet::new();
+        let mut tidy_at = Instant::now();
         loop {
             changes.borrow_and_update();
             let resume = *pause.borrow_and_update();
             let resume = resume.filter(|until| *until > Instant::now());
-            let mut wake = resume.unwrap_or_else(|| Instant::now() + self.settings.schedule.glance);
-            if resume.is_none() {
-                for claimed in self.claim(LEASES_MAX.saturating_sub(running.len())).await {
-                    running.spawn(Arc::clone(&self).hand_over(claimed));
+            let wake = match resume {
+                Some(until) => until,
+                None => {
+                    let (claimed, wake) = self.look(LEASES_MAX.saturating_sub(running.len())).await;
+                    for claimed in claimed {
+                        running.spawn(Arc::clone(&self).hand_over(claimed));
+                    }
+                    wake
                 }
-                wake = wake.min(self.next_wake(running.len()));
+            };
+            if tidy_at <= Instant::now() {
+                tidy_at = Instant::now() + TIDY_INTERVAL;
+                self.tidy().await;
             }
             tokio::select! {
                 () = &mut stop => break,
@@ -116,44 +133,43 @@ impl Queue {
         while running.join_next().await.is_some() {}
     }
 
-    async fn claim(&self, limit: usize) -> Vec<Claimed> {
+    /// Leases what is due, at most `limit`, and says when to look again.
+    async fn look(&self, limit: usize) -> (Vec<Claimed>, Instant) {
+        let glance = self.settings.schedule.glance;
         if limit == 0 {
-            return Vec::new();
+            return (Vec::new(), Instant::now() + glance);
         }
         let (store, now) = (self.mail.store.clone(), self.mail.clock.wall());
-        let claimed = tokio::task::spawn_blocking(move || match store.health().failed {
+        let looked = task::spawn_blocking(move || match store.health().failed {
             Some(words) => Err(StoreError::Failed(words)),
-            None => store.claim_due(now, limit),
+            None => Ok((store.claim_due(now, limit)?, store.next_due()?)),
         });
-        match claimed
+        let looked = looked
             .await
-            .map_err(|error| StoreError::Io(error.to_string()))
-        {
-            Ok(Ok(claimed)) => claimed,
-            Ok(Err(error)) | Err(error) => {
+            .unwrap_or_else(|error| Err(StoreError::Io(error.to_string())));
+        match looked {
+            Ok((claimed, due)) => {
+                // Not sooner than in a moment: what is due now was claimed, or waits for room.
+                let wait = due.map_or(glance, |due| {
+                    Duration::from_micros(due.0.saturating_sub(now.0))
+                });
+                (claimed, Instant::now() + wait.max(MOMENT).min(glance))
+            }
+            Err(error) => {
                 tracing::error!(%error, "the queue cannot be looked through");
                 self.rest();
-                Vec::new()
+                (Vec::new(), Instant::now() + UNRECORDED_PAUSE)
             }
         }
     }
 
-    /// When something will be due, not sooner than in a moment: what is due now was just claimed, or
-    /// waits for room, and room rings.
-    fn next_wake(&self, running: usize) -> Instant {
-        let now = Instant::now();
-        let glance = now + self.settings.schedule.glance;
-        if running >= LEASES_MAX {
-            return glance;
-        }
-        match self.mail.store.next_due() {
-            Ok(Some(WallTime(due))) => {
-                let wait = Duration::from_micros(due.saturating_sub(self.mail.clock.wall().0));
-                now + wait
-                    .max(Duration::from_millis(20))
-                    .min(self.settings.schedule.glance)
-            }
-            Ok(None) | Err(_) => glance,
+    /// Forgets the facts of what ended long ago.
+    async fn tidy(&self) {
+        let now = self.mail.clock.wall();
+        let kept = u64::try_from(self.settings.facts_kept.as_micros()).unwrap_or(u64::MAX);
+        let ended_before = WallTime(now.0.saturating_sub(kept));
+        if let Err(error) = self.mail.store.purge(Change::at(now), ended_before).await {
+            tracing::error!(%error, "old delivery facts cannot be removed");
         }
     }
 
@@ -163,47 +179,56 @@ impl Queue {
             .send_replace(Some(Instant::now() + UNRECORDED_PAUSE));
     }
 
+    fn rests(&self) -> bool {
+        self.pause
+            .borrow()
+            .is_some_and(|until| until > Instant::now())
+    }
+
     /// Waits for a place, then tries one letter at one domain and records what came of it.
     async fn hand_over(self: Arc<Self>, claimed: Claimed) {
-        let domain = self.domain(&claimed.domain);
-        let Ok(_domain_place) = domain.acquire().await else {
+        let since = Instant::now();
+        let Claimed {
+            message,
+            domain: name,
+            lease,
+        } = claimed;
+        let domain = self.domains.find(&name);
+        let Ok(_domain_place) = domain.places.acquire().await else {
             return;
         };
         let Ok(_place) = self.places.acquire().await else {
             return;
         };
-        if self
-            .pause
-            .borrow()
-            .is_some_and(|until| until > Instant::now())
-        {
+        if self.rests() {
             return;
         }
-        let Claimed {
-            message,
-            domain,
-            lease,
-        } = claimed;
         let message = Arc::new(message);
-        let trying = Arc::clone(&self).attempt(Arc::clone(&message), domain);
-        // In a task of its own, so that a panic ends this attempt and nothing else.
-        let mut alone = JoinSet::new();
-        alone.spawn(trying);
-        let tried = match alone.join_next().await {
-            Some(Ok(tried)) => tried,
-            broken => {
-                tracing::error!(?broken, queue_id = %message.queue_id, "an attempt broke off");
-                attempt::Tried::broken(&message)
-            }
+        let tried = match domain.down_since(since) {
+            Some(words) => Tried::put_off(&message, words),
+            None => self.attempt_alone(&message, name).await,
         };
+        if let Some(words) = &tried.unreachable {
+            domain.is_down(words.clone());
+        }
         self.record(&message, lease, tried).await;
     }
 
-    fn domain(&self, name: &str) -> Arc<Semaphore> {
-        let mut domains = self.domains.lock().unwrap_or_else(PoisonError::into_inner);
-        domains.retain(|_, places| Arc::strong_count(places) > 1);
-        let places = domains.entry(name.to_owned());
-        let most = self.settings.per_domain_max.max(1);
-        Arc::clone(places.or_insert_with(|| Arc::new(Semaphore::new(most))))
+    /// Tries in a task of its own, so that a panic ends this attempt and nothing else.
+    async fn attempt_alone(
+        self: &Arc<Self>,
+        message: &Arc<QueuedMessage>,
+        domain: String,
+    ) -> Tried {
+        let mut alone = JoinSet::new(); // ends its task when it is dropped
+        alone.spawn(Arc::clone(self).attempt(Arc::clone(message), domain));
+        match alone.join_next().await {
+            Some(Ok(tried)) => tried,
+            broken => {
+                tracing::error!(?broken, queue_id = %message.queue_id, "an attempt broke off");
+                let words = "451 4.3.0 the attempt broke off by a mistake of this server";
+                Tried::put_off(message, words.to_owned())
+            }
+        }
     }
 }

@@ -22,7 +22,7 @@ impl Queue {
     /// Records what came of an attempt; with it, in one step, the report of what failed for good.
     pub(super) async fn record(&self, message: &QueuedMessage, lease: Lease, tried: Tried) {
         let now = self.mail.clock.wall();
-        let Tried { told, exchange } = tried;
+        let Tried { told, exchange, .. } = tried;
         let decided: Vec<Decided> = told
             .into_iter()
             .filter_map(|told| self.decide(message, told, now))

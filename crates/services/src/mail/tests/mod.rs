@@ -2,5 +2,7 @@
 
 mod collecting;
 mod incoming;
+mod lasting;
 mod outgoing;
+mod running;
 mod world;
