@@ -124,3 +124,19 @@ fn a_socket_for_every_address_joins_by_its_port() {
             .all(|exchange| !exchange.server().ip().is_unspecified())
     );
 }
+
+#[test]
+fn on_one_machine_the_monotonic_clock_orders_what_the_wall_clock_blurs() {
+    let (tape, _) = fixture::letter_tape();
+    // Each instance reads its wall clock a little late, differently each time.
+    let blurred = view_with(&tape, |source, record| {
+        record.wall.0 += (record.at.0 / 1_000 * 7 + u64::from(source.0) * 13) % 40_000;
+    });
+    let (exact, picture) = (tape.view(), blurred.picture());
+    let exact = exact.picture();
+    let order = |picture: &Picture<'_>| -> Vec<String> {
+        let journey = only(picture, Kind::Letter);
+        texts(&journey).into_iter().map(String::from).collect()
+    };
+    assert_eq!(order(&picture), order(&exact));
+}

@@ -268,3 +268,36 @@ fn exports_without_an_id_show_each_hop_once() {
         "submission and relay, not each end's account of them"
     );
 }
+
+#[test]
+fn sequence_and_acknowledgement_numbers_fit() {
+    let view = fixture::letter_tape().0.view();
+    let picture = view.picture();
+    let file = pcapng(&picture.everything(), None);
+    let mut next: std::collections::HashMap<(Vec<u8>, Vec<u8>), u32> = Default::default();
+    let mut checked = 0;
+    for packet in packets_of(&file)
+        .into_iter()
+        .filter(|packet| packet[9] == 6)
+    {
+        let number = |at: usize| u32::from_be_bytes(packet[at..at + 4].try_into().unwrap());
+        let from = [&packet[12..16], &packet[20..22]].concat();
+        let to = [&packet[16..20], &packet[22..24]].concat();
+        let (flags, header) = (packet[33], usize::from(packet[32] >> 4) * 4);
+        if let Some(&expected) = next.get(&(from.clone(), to.clone())) {
+            assert_eq!(number(24), expected, "{packet:?}");
+            checked += 1;
+        }
+        if flags & ACK != 0 {
+            assert_eq!(
+                Some(&number(28)),
+                next.get(&(to.clone(), from.clone())),
+                "{packet:?}"
+            );
+        }
+        let content = (packet.len() - 20 - header) as u32;
+        let counted = content + u32::from(flags & (SYN | FIN) != 0);
+        next.insert((from, to), number(24) + counted);
+    }
+    assert!(checked > 50);
+}
