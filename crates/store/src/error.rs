@@ -38,6 +38,9 @@ pub enum StoreError {
     /// What was stored cannot be read back.
     #[error("damaged data: {0}")]
     Damaged(String),
+    /// The message was deleted, delivered or removed meanwhile.
+    #[error("the message is gone")]
+    MessageGone,
     /// No account has this log-in.
     #[error("there is no account {0}")]
     NoSuchAccount(String),

@@ -52,7 +52,7 @@ pub use health::Health;
 pub use journal::recovery::{Damage, Recovery};
 pub use lease::Lease;
 pub use options::Options;
-pub use store::{MaildropLock, Store};
+pub use store::{MaildropLock, Store, Verification};
 pub use types::{
     Accepted, Account, Alias, Attempt, Change, Delivered, Fact, FactKind, FactQuery, MaildropEntry,
     NewMessage, NotAQueueId, Outcome, QueueId, QueueState, QueuedMessage, QueuedRecipient,

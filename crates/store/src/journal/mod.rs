@@ -8,6 +8,7 @@ mod preparer;
 pub(crate) mod recovery;
 mod scan;
 pub(crate) mod segment;
+pub(crate) mod verify;
 
 use std::path::PathBuf;
 use std::sync::Arc;

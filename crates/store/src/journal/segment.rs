@@ -15,6 +15,7 @@ pub(crate) const FIRST_FRAME: u64 = 64;
 /// The newest segment format written and understood here.
 const VERSION: u32 = 1;
 const MAGIC: &[u8; 8] = b"GUICHETJ";
+const PORTION_BYTES: u64 = 4 << 20;
 const ZEROS: &[u8] = &[0; 256 << 10];
 
 /// An open segment.
@@ -54,8 +55,14 @@ impl Segment {
         getrandom::fill(&mut salt).map_err(io::Error::other)?;
         let file = layer.open(half_made, Access::CreateNew)?;
         file.write_at(&[&header(number, &salt)], 0)?;
-        write_zeros(&*file, FIRST_FRAME, len_bytes)?;
-        file.sync_data()?;
+        let mut zeroed = FIRST_FRAME;
+        while zeroed < len_bytes {
+            // In portions, so that commits syncing meanwhile never stand behind all of it.
+            let next = (zeroed + PORTION_BYTES).min(len_bytes);
+            write_zeros(&*file, zeroed, next)?;
+            file.sync_data()?;
+            zeroed = next;
+        }
         let path = path(dir, number);
         layer.rename(half_made, &path)?;
         layer.sync_dir(dir)?;

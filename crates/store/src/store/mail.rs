@@ -83,13 +83,13 @@ impl Store {
     /// message.
     ///
     /// # Errors
-    /// [`StoreError::Damaged`] if the message is gone or its file missing.
+    /// [`StoreError::MessageGone`]; [`StoreError::Io`] if its file cannot be opened.
     pub fn body(&self, handle: BodyHandle) -> Result<Body, StoreError> {
         let place = self
             .inner
             .readers
             .with(|view| read::body_place(view, handle))?;
-        let place = place.ok_or_else(|| StoreError::Damaged("the message is gone".to_owned()))?;
+        let place = place.ok_or(StoreError::MessageGone)?;
         let (file, start_bytes) = match place {
             BodyPlace::Segment {
                 number,

@@ -3,6 +3,7 @@
 mod accounts;
 mod mail;
 mod queue;
+mod verify;
 
 use std::collections::{HashMap, HashSet};
 use std::fs::{self, File, Permissions};
@@ -33,6 +34,7 @@ use crate::types::Change;
 use crate::view::{Readers, Writer, read};
 
 pub use mail::MaildropLock;
+pub use verify::Verification;
 
 /// A store, open. Clones share it; it closes with the last one.
 ///
@@ -51,6 +53,7 @@ struct Inner {
     segments: PathBuf,
     open_segments: Mutex<HashMap<u64, Arc<dyn layer::File>>>,
     leases: Arc<Leases>,
+    reserve_bytes: u64,
     maildrops: Arc<Mutex<HashSet<String>>>,
     failure: Arc<Failure>,
     recovery: Recovery,
@@ -116,6 +119,7 @@ impl Store {
             segments,
             open_segments: Mutex::default(),
             leases,
+            reserve_bytes: options.reserve_bytes,
             maildrops: Arc::default(),
             failure,
             recovery,

@@ -3,7 +3,7 @@
 use guichet_trace::WallTime;
 use tokio::sync::watch;
 
-use super::{Store, done};
+use super::{Inner, Store, done};
 use crate::answer::Commit;
 use crate::error::StoreError;
 use crate::lease::Lease;
@@ -14,7 +14,28 @@ use crate::view::read::{self, Claimed};
 impl Store {
     /// Leases what is due: at most `limit` groups of recipients, each of one message and one domain.
     /// A lease lasts until it is handed to [`Store::finish_attempt`], dropped, or the process ends.
+    ///
+    /// # Errors
+    /// [`StoreError::Failed`], and [`StoreError::Full`] once half the reserve is used up: what is
+    /// delivered but cannot be recorded would be delivered again and again.
     pub fn claim_due(&self, now: WallTime, limit: usize) -> Result<Vec<Claimed>, StoreError> {
+        let Inner {
+            failure,
+            bodies,
+            segments,
+            reserve_bytes,
+            ..
+        } = &*self.inner;
+        if let Some(words) = failure.words() {
+            return Err(StoreError::Failed(words.clone()));
+        }
+        if bodies
+            .layer
+            .free_bytes(segments)
+            .is_ok_and(|free_bytes| free_bytes < reserve_bytes / 2)
+        {
+            return Err(StoreError::Full);
+        }
         self.inner
             .readers
             .with(|view| read::claim(view, &self.inner.leases, now, limit))

@@ -12,7 +12,7 @@ use crate::{Commit, StoreError};
 /// Stops the world at `gate` while a message is accepted, notes whether it is answered for, cuts the
 /// power, throws the view away, and counts what was answered for and is lost.
 fn lost_at(gate: Gate, order: CommitOrder) -> usize {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let layer = Forgetful::new();
     let store = testing::open_with(forgetful(dir.path(), &layer), order).unwrap();
     add_bob(&store);
@@ -55,7 +55,7 @@ fn the_test_sees_a_committer_that_answers_before_the_sync() {
 /// Several clients at once, the power cut at some moment, sectors kept by chance. Gives how many
 /// messages were answered for, and how many of those are lost.
 fn cut(order: CommitOrder, seed: u64) -> (usize, usize) {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let layer = Forgetful::new();
     let store = testing::open_with(forgetful(dir.path(), &layer), order).unwrap();
     add_bob(&store);

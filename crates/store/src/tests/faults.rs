@@ -6,7 +6,7 @@ use crate::layer::FileLayer;
 
 #[test]
 fn a_failed_sync_is_final() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let layer = Forgetful::new();
     let store = Store::open(forgetful(dir.path(), &layer)).unwrap();
     add_bob(&store);
@@ -44,7 +44,7 @@ fn a_failed_sync_is_final() {
 
 #[test]
 fn a_failed_sync_of_a_large_body_is_final_too() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let layer = Forgetful::new();
     let store = Store::open(forgetful(dir.path(), &layer)).unwrap();
     add_bob(&store);
@@ -63,7 +63,7 @@ fn a_failed_sync_of_a_large_body_is_final_too() {
 
 #[test]
 fn below_the_reserve_nothing_may_grow_but_things_may_end() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let layer = Forgetful::new();
     let store = Store::open(forgetful(dir.path(), &layer)).unwrap();
     add_bob(&store);
@@ -88,8 +88,40 @@ fn below_the_reserve_nothing_may_grow_but_things_may_end() {
 }
 
 #[test]
+fn nothing_is_delivered_that_could_not_be_recorded() {
+    let dir = scratch();
+    let layer = Forgetful::new();
+    let store = Store::open(forgetful(dir.path(), &layer)).unwrap();
+    store
+        .accept_message(at(1), message(vec![remote("x@one.test")], "x"))
+        .wait()
+        .unwrap();
+    let now = WallTime(SECOND);
+    layer.set_free_bytes(Some(1 << 20));
+    assert_eq!(store.claim_due(now, 9).map(|_| ()), Err(StoreError::Full));
+    layer.set_free_bytes(None);
+    let claimed = store.claim_due(now, 9).unwrap().pop().unwrap();
+    layer.fail_syncs(1);
+    let words = crate::Outcome::Delivered {
+        words: "250 taken".into(),
+    };
+    let outcomes = vec![("x@one.test".to_owned(), words)];
+    let attempt = crate::Attempt {
+        outcomes,
+        exchange: None,
+        report: None,
+    };
+    let failed = store
+        .finish_attempt(at(2), claimed.lease, attempt)
+        .wait()
+        .unwrap_err();
+    assert!(matches!(failed, StoreError::Failed(_)));
+    assert_eq!(store.claim_due(now, 9).map(|_| ()), Err(failed));
+}
+
+#[test]
 fn a_disk_without_room_for_the_next_segment_refuses_and_recovers() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let layer = Forgetful::new();
     let options = || Options {
         reserve_bytes: 0,
@@ -127,7 +159,7 @@ fn a_disk_without_room_for_the_next_segment_refuses_and_recovers() {
 
 #[test]
 fn a_large_body_that_finds_no_room_leaves_nothing() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let layer = Forgetful::new();
     let store = Store::open(forgetful(dir.path(), &layer)).unwrap();
     add_bob(&store);

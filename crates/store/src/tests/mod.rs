@@ -21,6 +21,14 @@ fn at(seconds: u64) -> Change {
     Change::at(WallTime(seconds * SECOND))
 }
 
+/// A folder in memory where there is one: these tests sync thousands of times, and whether the real
+/// disk keeps its word is not their question.
+fn scratch() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm")
+        .or_else(|_| tempfile::tempdir())
+        .unwrap()
+}
+
 /// Small pieces, so that a test meets every rotation.
 fn small(dir: &std::path::Path) -> Options {
     Options {

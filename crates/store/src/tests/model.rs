@@ -486,7 +486,7 @@ impl Model {
 }
 
 fn play(steps: &[Step]) {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let view = dir.path().join("index.db");
     let mut model = Model {
         now: 1_000,

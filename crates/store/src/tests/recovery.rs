@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::StoreError;
+use crate::layer::FileLayer;
 
 /// A disk with bob's account and the given bodies in his INBOX, closed, and its first segment.
 fn disk_with(dir: &Path, bodies: &[&str]) -> (Forgetful, Vec<u8>) {
@@ -51,7 +52,7 @@ fn texts_of_bob(store: &Store) -> Vec<String> {
 
 #[test]
 fn a_tail_torn_at_any_byte_is_cleared_and_overwritten() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let (layer, three) = disk_with(dir.path(), &["one", "two", "three"]);
     let start = three
         .windows(4)
@@ -78,7 +79,7 @@ fn a_tail_torn_at_any_byte_is_cleared_and_overwritten() {
 
 #[test]
 fn damage_in_the_middle_costs_only_what_it_hits() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let (layer, _) = disk_with(dir.path(), &["one", "two-that-will-break", "three"]);
     layer.damage(&first_segment(dir.path()), |bytes| {
         let at = bytes
@@ -114,7 +115,7 @@ fn damage_in_the_middle_costs_only_what_it_hits() {
 
 #[test]
 fn a_damaged_segment_header_costs_that_segment() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let long = "x".repeat(3_000);
     let (layer, _) = disk_with(dir.path(), &["one", &long, &long, "last"]);
     layer.damage(&first_segment(dir.path()), |bytes| bytes[3] ^= 1);
@@ -139,8 +140,44 @@ fn a_damaged_segment_header_costs_that_segment() {
 }
 
 #[test]
+fn verifying_finds_what_changed_while_nobody_looked() {
+    let dir = scratch();
+    let (layer, _) = disk_with(dir.path(), &["one", "two-that-will-break", "three"]);
+    let store = Store::open(forgetful(dir.path(), &layer)).unwrap();
+    let large = message(vec![local("bob@sud.test")], vec![b'x'; 9_000]);
+    let large = store.accept_message(at(3), large).wait().unwrap().queue_id;
+    let whole = store.verify().unwrap();
+    assert_eq!((whole.frames, whole.bodies, whole.is_clean()), (5, 4, true));
+    layer.damage(&first_segment(dir.path()), |bytes| {
+        let at = bytes
+            .windows(8)
+            .position(|window| window == b"two-that")
+            .unwrap();
+        bytes[at] = b'T';
+    });
+    let body = layer
+        .list(&dir.path().join("bodies"))
+        .unwrap()
+        .pop()
+        .unwrap();
+    layer.damage(&dir.path().join("bodies").join(body), |bytes| {
+        bytes.truncate(8_999)
+    });
+    let found = store.verify().unwrap();
+    assert_eq!((found.frames, found.bodies, found.damage.len()), (4, 2, 1));
+    let bad = found.bad_bodies;
+    assert_eq!(
+        bad.iter()
+            .map(|(_, why)| why.contains("changed"))
+            .collect::<Vec<_>>(),
+        [true, false]
+    );
+    assert_eq!(bad[1].0, large);
+}
+
+#[test]
 fn a_newer_format_is_refused_in_words() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let (layer, _) = disk_with(dir.path(), &["one"]);
     layer.damage(&first_segment(dir.path()), |bytes| bytes[8] = 2);
     std::fs::remove_file(dir.path().join("index.db")).unwrap();
@@ -162,7 +199,7 @@ fn a_newer_format_is_refused_in_words() {
 
 #[test]
 fn a_view_that_is_no_database_or_has_another_layout_is_made_anew() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let store = Store::open(small(dir.path())).unwrap();
     add_bob(&store);
     store
@@ -189,7 +226,7 @@ fn a_view_that_is_no_database_or_has_another_layout_is_made_anew() {
 
 #[test]
 fn body_files_nobody_names_are_removed() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let store = Store::open(small(dir.path())).unwrap();
     add_bob(&store);
     let long = vec![b'x'; 9_000];
@@ -208,7 +245,7 @@ fn body_files_nobody_names_are_removed() {
 
 #[test]
 fn made_segments_that_were_never_used_are_used_later() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     for round in 0..12 {
         let store = Store::open(small(dir.path())).unwrap();
         if round == 0 {
@@ -242,7 +279,7 @@ proptest! {
         at_byte in 64_usize..1200,
         bytes in prop::collection::vec(any::<u8>(), 1..200),
     ) {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = scratch();
         let (layer, before) = disk_with(dir.path(), &["one", "two", "three"]);
         let first_end = before.windows(3).position(|window| window == b"one").unwrap() + 3;
         layer.damage(&first_segment(dir.path()), |segment| {

@@ -133,6 +133,39 @@ pub(crate) fn body_files(connection: &Connection) -> Result<HashSet<String>, Sto
         .collect::<rusqlite::Result<_>>()?)
 }
 
+/// A body that should be readable, and the digest it came with.
+pub(crate) struct Stored {
+    pub handle: BodyHandle,
+    pub queue_id: QueueId,
+    pub digest: [u8; 32],
+}
+
+/// The next `limit` bodies behind message `after`, in the order they came.
+pub(crate) fn stored_bodies(
+    connection: &Connection,
+    after: i64,
+    limit: usize,
+) -> Result<Vec<Stored>, StoreError> {
+    let mut query = connection.prepare_cached(
+        "SELECT id, size, queue_id, digest FROM message WHERE id > ?1 AND gone = 0
+         ORDER BY id LIMIT ?2",
+    )?;
+    let bodies = query.query_map(
+        params![after, i64::try_from(limit).unwrap_or(i64::MAX)],
+        |row| {
+            Ok(Stored {
+                handle: BodyHandle {
+                    message: row.get(0)?,
+                    size_bytes: unsigned(row.get(1)?),
+                },
+                queue_id: QueueId(unsigned(row.get(2)?)),
+                digest: row.get(3)?,
+            })
+        },
+    )?;
+    Ok(bodies.collect::<rusqlite::Result<_>>()?)
+}
+
 /// Messages in the queue: those under `queue_id` (also if nothing waits any more), or all with a
 /// recipient still waiting. The oldest first.
 pub(crate) fn queue(
