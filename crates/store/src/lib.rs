@@ -19,6 +19,31 @@
 //! another implementation (many nodes over a shared database) stays possible. It does not know
 //! protocols, does not decide who may do what, and has no clock: times are given to it.
 //!
+//! ```
+//! use guichet_store::{Change, NewMessage, Options, Recipient, Store, StoreError};
+//! use guichet_trace::{Cause, ExchangeId, WallTime};
+//!
+//! # let dir = tempfile::tempdir().map_err(|error| StoreError::Io(error.to_string()))?;
+//! # let now = Change::at(WallTime(0));
+//! let store = Store::open(Options::new(dir.path()))?;
+//! store.add_account(now, "bob@sud.test", "$argon2id$…").wait()?;
+//! let to_bob = |address: &str| Recipient::Local {
+//!     account: "bob@sud.test".to_owned(),
+//!     original: address.to_owned(),
+//! };
+//! let letter = NewMessage {
+//!     sender: "alice@nord.test".to_owned(),
+//!     recipients: vec![to_bob("Bob@sud.test")],
+//!     body: b"Subject: Hello\r\n\r\nHow are you?\r\n".to_vec().into(),
+//!     message_id: String::new(),
+//!     origin: Cause { exchange: ExchangeId(1), part: 1 },
+//! };
+//! let accepted = store.accept_message(now, letter).wait()?; // or .await
+//! // Only now may a server say 250.
+//! assert_eq!(accepted.delivered[0].uid, 1);
+//! # Ok::<(), StoreError>(())
+//! ```
+//!
 //! What it asks of the file system: `fdatasync` makes written data last, `fsync` of a folder its
 //! names, and a rename is whole or not at all.
 

@@ -7,7 +7,7 @@ mod verify;
 
 use std::collections::{HashMap, HashSet};
 use std::fs::{self, File, Permissions};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -60,7 +60,7 @@ struct Inner {
     sequence: Arc<AtomicU64>,
     thread: Mutex<Option<JoinHandle<()>>>,
     /// Held as long as anything here may write.
-    _lock: File,
+    _lock: Lock,
 }
 
 impl Store {
@@ -224,19 +224,32 @@ fn count(answer: Answer) -> Option<u64> {
     }
 }
 
-/// The folder (0700), owned by this process alone as long as the file is open.
-fn make_and_lock(dir: &Path) -> Result<File, StoreError> {
+/// The lock on the folder.
+struct Lock(File);
+
+impl Drop for Lock {
+    /// Closing the file is not enough: while this process starts another one, that one holds a
+    /// duplicate until it begins its own program.
+    fn drop(&mut self) {
+        let _ = rustix::fs::flock(&self.0, FlockOperation::Unlock); // closing it follows
+    }
+}
+
+/// The folder (0700), owned by this process alone as long as the lock lives.
+fn make_and_lock(dir: &Path) -> Result<Lock, StoreError> {
     let failed = |error: &std::io::Error| StoreError::io("preparing", dir, error);
     fs::create_dir_all(dir).map_err(|error| failed(&error))?;
     fs::set_permissions(dir, Permissions::from_mode(0o700)).map_err(|error| failed(&error))?;
-    let mut options = File::options();
-    options.read(true).write(true).create(true).truncate(false);
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let lock = options
+    let lock = File::options()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
         .open(dir.join("lock"))
         .map_err(|error| failed(&error))?;
     match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(lock),
+        Ok(()) => Ok(Lock(lock)),
         Err(rustix::io::Errno::WOULDBLOCK) => Err(StoreError::Busy(dir.to_owned())),
         Err(error) => Err(failed(&error.into())),
     }

@@ -311,6 +311,11 @@ fn facts_say_so(store: &Store, queue_id: crate::QueueId, exchange: Option<Cause>
         (facts[3].words.as_str(), facts[3].exchange),
         ("250 taken", exchange)
     );
+    let origin = Cause {
+        exchange: ExchangeId(u64::MAX - 7),
+        part: 3,
+    };
+    assert_eq!(facts[0].exchange, Some(origin));
     let bob = store
         .facts(&FactQuery::Recipient("BOB@sud.test".into()), 99)
         .unwrap();

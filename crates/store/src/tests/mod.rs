@@ -4,6 +4,7 @@
 mod basics;
 mod durability;
 mod faults;
+mod kill;
 mod model;
 mod recovery;
 

@@ -151,10 +151,11 @@ impl Step<'_> {
                 message.file,
             ],
         )?;
+        let origin = Some(message.origin);
         for local in &message.local {
             for original in &local.originals {
-                self.fact(FactKind::Accepted, id, &local.account, original, "", None)?;
-                self.fact(FactKind::Stored, id, &local.account, original, "", None)?;
+                self.fact(FactKind::Accepted, id, &local.account, original, "", origin)?;
+                self.fact(FactKind::Stored, id, &local.account, original, "", origin)?;
             }
             if let Some(account) = self.account(&local.account)? {
                 self.execute(
@@ -174,7 +175,7 @@ impl Step<'_> {
                 &remote.address,
                 &remote.original,
                 "",
-                None,
+                origin,
             )?;
             self.execute(
                 "INSERT OR IGNORE INTO queue VALUES (?1, ?2, ?3, 0, 0, 0, ?4, '')",
