@@ -35,6 +35,7 @@ trace-story-relay-refused = { $client } connected to { $server } ({ $port }), wh
 trace-story-deferred = The letter waits and will be tried again: { $reason }.
 trace-story-failed = The letter could not be delivered: { $reason }.
 trace-story-delivered = The letter lies in the mailbox of { $to }.
+trace-story-report = A report that it failed lies in the mailbox of { $to }.
 trace-story-collected = { $person } asked { $server } whether mail had come, and received the letter.
 trace-story-seen = { $person } asked { $server } about the letter, and left it there.
 trace-story-fetched = { $person } asked { $server } whether mail had come, and received it.

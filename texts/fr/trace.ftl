@@ -35,6 +35,7 @@ trace-story-relay-refused = Le serveur { $client } s’est connecté au serveur 
 trace-story-deferred = La lettre attend et sera présentée de nouveau : { $reason }.
 trace-story-failed = La lettre n’a pas pu être remise : { $reason }.
 trace-story-delivered = La lettre est dans la boîte aux lettres de { $to }.
+trace-story-report = Un avis d’échec est dans la boîte aux lettres de { $to }.
 trace-story-collected = { $person } a demandé au serveur { $server } s’il y avait du courrier et a reçu la lettre.
 trace-story-seen = { $person } a interrogé le serveur { $server } sur la lettre et l’y a laissée.
 trace-story-fetched = { $person } a demandé au serveur { $server } s’il y avait du courrier et l’a reçu.

@@ -8,6 +8,7 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
+use crate::delivery::{self, Stand};
 use crate::exchange::{Ending, Message, Note, socket_text};
 use crate::journey::{Journey, Kind, State};
 use crate::record::Role;
@@ -188,18 +189,27 @@ fn first_reply<'j, 'v>(journey: &'j Journey<'_, 'v>) -> Option<&'j Message<'v>> 
 }
 
 fn letter_state<'v>(journey: &Journey<'_, 'v>) -> State<'v> {
-    let with = |word: &'static str| notes(journey).filter(move |note| note.word == word);
-    let delivered: BTreeSet<&str> = with("delivered").map(|note| note.text).collect();
+    let stands = delivery::stands(journey);
+    let count = |wanted: Stand| {
+        stands
+            .values()
+            .filter(|(stand, _)| *stand == wanted)
+            .count()
+    };
+    let recipients = accepted_recipients(journey).len().max(1);
     let accepted = accepts_letter(root_messages(journey));
-    if with("failed").next().is_some() {
+    let queued = notes(journey).any(|note| note.word == "queued");
+    if count(Stand::Failed) > 0 {
         State::Failed
-    } else if !delivered.is_empty() && delivered.len() >= accepted_recipients(journey).len() {
-        State::Delivered
-    } else if with("deferred").next().is_some() {
+    } else if count(Stand::Deferred) > 0 {
         State::Deferred
-    } else if accepted && is_relayed_away(journey) {
+    } else if count(Stand::Delivered) >= recipients {
+        State::Delivered
+    } else if count(Stand::Delivered) + count(Stand::Relayed) >= recipients
+        || (accepted && is_relayed_away(journey))
+    {
         State::Relayed
-    } else if with("queued").next().is_some() {
+    } else if queued {
         State::Queued
     } else if accepted {
         State::Submitted

@@ -68,6 +68,7 @@ extern crate alloc;
 extern crate std;
 
 pub mod codec;
+mod delivery;
 pub mod escape;
 pub mod exchange;
 mod facts;

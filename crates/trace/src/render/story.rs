@@ -3,6 +3,7 @@
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
+use crate::delivery::{self, Stand};
 use crate::exchange::{Ending, Message};
 use crate::facts;
 use crate::journey::{Journey, Kind};
@@ -187,24 +188,32 @@ impl<'t, 'p, 'v> Teller<'t, 'p, 'v> {
     }
 
     fn outcome(&mut self) {
-        let mut delivered = Vec::new();
-        for note in facts::notes(self.journey).filter(|note| note.word == "delivered") {
-            add_once(&mut delivered, visible(note.text));
-        }
-        for (word, key) in [
-            ("deferred", "trace-story-deferred"),
-            ("failed", "trace-story-failed"),
+        let stands = delivery::stands(self.journey);
+        for (wanted, key) in [
+            (Stand::Deferred, "trace-story-deferred"),
+            (Stand::Failed, "trace-story-failed"),
         ] {
-            let last = facts::notes(self.journey)
-                .filter(|note| note.word == word)
-                .last();
-            if let Some(note) = last.filter(|_| word == "failed" || delivered.is_empty()) {
-                let reason = sentence_part(&visible(note.text));
+            for (_, words) in stands.values().filter(|(stand, _)| *stand == wanted) {
+                let reason = sentence_part(&visible(words));
                 self.say(key, &[("reason", &reason)]);
             }
         }
-        if !delivered.is_empty() {
-            self.say("trace-story-delivered", &[("to", &delivered.join(", "))]);
+        let failed = stands.values().any(|(stand, _)| *stand == Stand::Failed);
+        let sender = facts::sender(self.journey);
+        let delivered = stands
+            .iter()
+            .filter(|(_, (stand, _))| *stand == Stand::Delivered);
+        // What reaches the sender of a letter that failed is the report about it.
+        let is_report = |address: &&str| failed && sender == Some(*address);
+        let (reports, letters): (Vec<&str>, Vec<&str>) =
+            delivered.map(|(address, _)| *address).partition(is_report);
+        for (to, key) in [
+            (letters, "trace-story-delivered"),
+            (reports, "trace-story-report"),
+        ] {
+            if !to.is_empty() {
+                self.say(key, &[("to", &visible(&to.join(", ")))]);
+            }
         }
     }
 

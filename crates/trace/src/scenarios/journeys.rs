@@ -449,3 +449,45 @@ fn a_cause_named_by_another_count_of_parts_still_holds() {
     let picture = other_count.picture();
     assert_eq!(only(&picture, Kind::Letter).selection.exchanges.len(), 7);
 }
+
+#[test]
+fn each_recipient_stands_where_the_last_fact_put_it() {
+    let mut tape = Tape::new();
+    let hop = fixture::submit(&mut tape);
+    let state = |tape: &Tape| {
+        let view = tape.view();
+        let picture = view.picture();
+        let journey = only(&picture, Kind::Letter);
+        (journey.state.word(), story(&journey, &english()).join(" "))
+    };
+    let mut note = |word, text| {
+        tape.note(hop.server, 1, word, text);
+        state(&tape)
+    };
+    let (word, told) = note("deferred", "bob@sud.test: 451 try later");
+    assert_eq!(word, "deferred");
+    assert!(
+        told.contains("tried again: bob@sud.test: 451 try later."),
+        "{told}"
+    );
+    let (word, told) = note("relayed", "bob@sud.test: 250 taken");
+    assert_eq!(word, "relayed");
+    assert!(
+        !told.contains("451"),
+        "an attempt that was made good is no news: {told}"
+    );
+    assert_eq!(note("delivered", "bob@sud.test").0, "delivered");
+    assert_eq!(
+        note("relayed", "bob@sud.test: 250 taken").0,
+        "delivered",
+        "a mailbox's word stays"
+    );
+    let (word, told) = note("failed", "berthe@sud.test: 550 unknown");
+    assert_eq!(word, "failed");
+    assert!(
+        told.contains("could not be delivered: berthe@sud.test: 550 unknown."),
+        "{told}"
+    );
+    let (_, told) = note("delivered", "alice@nord.test");
+    assert!(told.contains("A report that it failed lies in the mailbox of alice@nord.test."));
+}
