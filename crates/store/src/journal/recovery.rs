@@ -119,7 +119,10 @@ pub(crate) fn replay(
     Ok(Recovered {
         last,
         spares,
-        highest_number: numbers.last().copied().unwrap_or(0),
+        // A number the view knows is never given to another file, even if its own is gone.
+        highest_number: numbers
+            .last()
+            .map_or(from.segment, |last| from.segment.max(*last)),
         sequence,
     })
 }

@@ -140,6 +140,35 @@ fn a_damaged_segment_header_costs_that_segment() {
 }
 
 #[test]
+fn a_lost_journal_is_told_and_never_mixed_up_with_a_new_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(small(dir.path())).unwrap();
+    add_bob(&store);
+    store
+        .accept_message(at(2), message(vec![local("bob@sud.test")], "old"))
+        .wait()
+        .unwrap();
+    drop(store);
+    std::fs::remove_file(first_segment(dir.path())).unwrap();
+    let store = Store::open(small(dir.path())).unwrap();
+    assert_eq!(
+        store.health().recovery.damage[0].file,
+        first_segment(dir.path())
+    );
+    store
+        .accept_message(at(3), message(vec![local("bob@sud.test")], "new"))
+        .wait()
+        .unwrap();
+    let entries = store.maildrop("bob@sud.test").unwrap();
+    assert!(store.body(entries[0].body).is_err(), "its bytes are gone");
+    assert_eq!(store.read_body(entries[1].body, 0, 9).unwrap(), b"new");
+    drop(store);
+    let store = Store::open(small(dir.path())).unwrap();
+    assert_eq!(store.health().recovery.damage, []);
+    assert_eq!(store.maildrop("bob@sud.test").unwrap().len(), 2);
+}
+
+#[test]
 fn verifying_finds_what_changed_while_nobody_looked() {
     let dir = scratch();
     let (layer, _) = disk_with(dir.path(), &["one", "two-that-will-break", "three"]);
