@@ -20,17 +20,16 @@ pub(super) fn in_seconds(text: &str) -> String {
             }
         }
     };
-    let mut rest = Words {
+    for token in (Words {
         text,
         at: 0,
         depth: 0,
-    };
-    while let Some(word) = rest.next() {
-        match word {
-            Word::Word(range) => entry.words.push(range),
-            Word::Blank if entry.words.is_empty() => entry.indented = true,
-            Word::Blank => {}
-            Word::End => {
+    }) {
+        match token {
+            Token::Word(range) => entry.words.push(range),
+            Token::Blank if entry.words.is_empty() => entry.indented = true,
+            Token::Blank => {}
+            Token::End => {
                 rewrite(&entry);
                 entry = Entry::default();
             }
@@ -76,7 +75,7 @@ impl Entry {
     }
 }
 
-enum Word {
+enum Token {
     Word(Range<usize>),
     Blank,
     End,
@@ -90,29 +89,29 @@ struct Words<'t> {
 }
 
 impl Iterator for Words<'_> {
-    type Item = Word;
+    type Item = Token;
 
-    fn next(&mut self) -> Option<Word> {
+    fn next(&mut self) -> Option<Token> {
         let bytes = self.text.as_bytes();
         loop {
             let start = self.at;
             self.at += 1;
             match *bytes.get(start)? {
-                b'\n' if self.depth == 0 => return Some(Word::End),
-                b' ' | b'\t' | b'\r' | b'\n' => return Some(Word::Blank),
+                b'\n' if self.depth == 0 => return Some(Token::End),
+                b' ' | b'\t' | b'\r' | b'\n' => return Some(Token::Blank),
                 b'(' => self.depth += 1,
                 b')' => self.depth = self.depth.saturating_sub(1),
                 b';' => self.skip(|byte| byte != b'\n'),
                 b'"' => {
                     self.skip(|byte| byte != b'"');
                     self.at += 1;
-                    return Some(Word::Word(start..self.at.min(bytes.len())));
+                    return Some(Token::Word(start..self.at.min(bytes.len())));
                 }
                 first => {
                     self.at = start;
                     self.skip(|byte| !b" \t\r\n();\"".contains(&byte));
                     debug_assert!(self.at > start, "no progress at {first}");
-                    return Some(Word::Word(start..self.at));
+                    return Some(Token::Word(start..self.at));
                 }
             }
         }
