@@ -7,12 +7,15 @@ use alloc::{format, vec};
 use core::convert::Infallible;
 use core::str::FromStr;
 
+use guichet_trace::Moment;
 use proptest::prelude::*;
 
 use super::stream::{Answer, Ask, Client, Server};
 use super::*;
+use crate::outbox::Outbox;
 use crate::player::{Ours, play_in_all_chunks};
 use crate::service::{Reply, Service};
+use crate::session::{Input, Session};
 use crate::transcript::escape;
 
 fn name(text: &str) -> Name {
@@ -268,6 +271,78 @@ fn a_record_that_does_not_fit_leaves_no_trace() {
     assert_eq!(Message::read(&out[1..]).unwrap().answer.len(), 1);
 }
 
+/// What was taken back must not be pointed to, nor what no pointer reaches.
+#[test]
+fn pointers_lead_only_to_what_is_there() {
+    let mut out = Vec::new();
+    let mut writer = Writer::new(&mut out, 60, false);
+    writer.question(&query(1, &name("a.test"), Rtype::A, false, false)[HEADER_SIZE..]);
+    let (far, near) = (name("far.away.example"), name("away.example"));
+    assert_eq!(
+        writer.record(Section::Answer, far.as_slice(), Rtype::A, 1, &[0; 30]),
+        Err(Full)
+    );
+    assert_eq!(
+        writer.record(Section::Answer, near.as_slice(), Rtype::A, 1, &[1; 4]),
+        Ok(())
+    );
+    writer.finish(&PLAIN, None, None);
+    assert_eq!(Message::read(&out).unwrap().answer[0].owner, near);
+
+    let wide = [0; 17_000];
+    let records: Records<'_> = &[
+        (Section::Answer, "a.test", Rtype::from_int(65_280), &wide),
+        (Section::Answer, "far.example", Rtype::A, &[1; 4]),
+        (Section::Answer, "far.example", Rtype::A, &[2; 4]),
+    ];
+    let read = Message::read(&message(PLAIN, "a.test", Rtype::ANY, records)).unwrap();
+    assert_eq!(read.answer[2].owner, name("far.example"));
+}
+
+#[test]
+fn queries_are_read_strictly() {
+    let good = query(7, &name("a.test"), Rtype::MX, true, true);
+    let read = Query::read(&good).unwrap();
+    assert_eq!(
+        (read.id, read.qtype, read.recursion_desired),
+        (7, Rtype::MX, true)
+    );
+    assert_eq!(
+        (read.name, read.edns.unwrap().udp_size),
+        (&b"\x01a\x04test\x00"[..], 1232)
+    );
+    let small = [&good[..good.len() - 8], &[0, 99], &good[good.len() - 6..]].concat();
+    assert_eq!(
+        Query::read(&small).unwrap().edns.unwrap().udp_size,
+        512,
+        "never below"
+    );
+    let response = [&good[..2], &[0x80], &good[3..]].concat();
+    assert!(matches!(Query::read(&response), Err(Refusal::Silent(_))));
+    let beyond = [&good[..good.len() - 2], &[0, 4, 0, 3, 0, 1]].concat();
+    assert!(matches!(
+        Query::read(&beyond),
+        Err(Refusal::Reply(Rcode::FORMERR, _))
+    ));
+
+    // A name of 255 bytes is the longest (RFC 1035 section 3.1), one of 256 is none.
+    let named = |last: u8| {
+        let mut bytes = good[..HEADER_SIZE].to_vec();
+        bytes[11] = 0;
+        for length in [63, 63, 63, last] {
+            bytes.push(length);
+            bytes.extend(vec![b'x'; usize::from(length)]);
+        }
+        bytes.extend([0, 0, 1, 0, 1]);
+        bytes
+    };
+    assert_eq!(Query::read(&named(61)).unwrap().name.len(), 255);
+    assert!(matches!(
+        Query::read(&named(62)),
+        Err(Refusal::Reply(Rcode::FORMERR, _))
+    ));
+}
+
 /// Names beyond the table's end, and beyond what a pointer reaches, are written in full.
 #[test]
 fn many_names_take_bounded_work_and_stay_right() {
@@ -414,6 +489,52 @@ fn a_client_takes_the_answer_to_its_question() {
         "C: {ask}\nS: {stranger}\nT: +4s\nS: {stranger}\nT: +1s\n! closed\n"
     ));
     client(&format!("C: {ask}\n! half-close\n! closed\n"));
+}
+
+#[test]
+fn a_stranger_s_answer_does_not_end_the_wait() {
+    let (asked, ..) = pair(1);
+    let (other, ..) = pair(2);
+    let mut client = Client::new(asked.clone());
+    let mut out = Outbox::default();
+    let mut hear = |client: &mut Client, bytes: &[u8]| {
+        let message = crate::Message {
+            bytes,
+            ending: crate::LineEnd::None,
+        };
+        client.on(Moment(1), Input::Message(message), &mut out);
+        client.state()
+    };
+    assert_eq!(hear(&mut client, &other), "waiting");
+    assert_eq!(hear(&mut client, &asked[..4]), "waiting", "too short");
+    assert_eq!(hear(&mut client, &asked), "answered");
+    assert_eq!(client.into_reply(), Some(asked));
+}
+
+#[test]
+fn who_stops_while_asking_still_gets_the_answer() {
+    for end in [Input::Stopping, Input::HalfClosed] {
+        let (asked, ..) = pair(1);
+        let mut server = Server::default();
+        let mut out = Outbox::default();
+        server.on(Moment(0), Input::Opened, &mut out);
+        let message = crate::Message {
+            bytes: &asked,
+            ending: crate::LineEnd::None,
+        };
+        server.on(Moment(0), Input::Message(message), &mut out);
+        server.on(Moment(0), end, &mut out);
+        assert_eq!((server.state(), out.bytes.len()), ("asking", 0));
+        server.on(
+            Moment(0),
+            Input::Answer(Answer::Reply(asked.clone())),
+            &mut out,
+        );
+        assert_eq!(
+            (server.state(), out.bytes.len()),
+            ("closed", asked.len() + 2)
+        );
+    }
 }
 
 proptest! {

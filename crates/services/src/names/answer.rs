@@ -260,7 +260,7 @@ impl<'z> Reply<'z, '_> {
         for required in [true, false] {
             for server in &servers.data {
                 let folded = Folded::new(server);
-                if below(&folded) != required || !is_below(&folded, zone) {
+                if below(&folded) != required {
                     continue;
                 }
                 let glue = zone.nodes.get(folded.key());
@@ -353,10 +353,4 @@ impl<'z> Reply<'z, '_> {
             }
         }
     }
-}
-
-fn is_below(name: &Folded, zone: &Zone) -> bool {
-    let labels = zone.apex().label_count();
-    let apex = Folded::new(zone.apex().as_slice());
-    name.labels() >= labels && name.tail(labels) == apex.key()
 }

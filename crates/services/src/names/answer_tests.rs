@@ -35,6 +35,9 @@ ns2.sub A 127.0.1.2
 sub     DS 12345 13 2 0123456789012345678901234567890123456789012345678901234567890123
 lost    NS ns.elsewhere.example.
 old     DNAME new
+short   DNAME much.longer.new
+_a._tcp SRV 0 1 1 mail
+_a._tcp SRV 0 1 2 mail
 x.new   A 127.0.0.7
 "#;
 
@@ -206,6 +209,33 @@ fn delegations_are_referred() {
     shows("www.lost.sud.test", Rtype::A, REFERRAL, &[], &outside, &[]);
 }
 
+/// The server of both sides must find the parent's.
+#[test]
+fn ds_is_answered_by_the_parent() {
+    let parent = "$ORIGIN test.\n$TTL 60\n@ SOA ns p 1 2 3 4 5\n@ NS ns\nns A 127.0.0.1\n\
+                  nord NS ns1.nord\nns1.nord A 127.0.0.2\nnord DS 1 13 2 ABCD\n";
+    let parent = Zone::parse(&name("test"), parent).unwrap();
+    let child = Zone::parse(&name("nord.test"), NORD).unwrap();
+    let zones = Zones::new([parent, child]);
+    let said = |qtype| {
+        let mut out = Vec::new();
+        answer(
+            &zones,
+            &query(1, &name("nord.test"), qtype, false, false),
+            Carrier::Udp,
+            &mut out,
+        );
+        lines(&Message::read(&out).unwrap().answer)
+    };
+    assert_eq!(said(Rtype::DS), ["nord.test 60 DS 1 13 2 ABCD"]);
+    assert_eq!(said(Rtype::NS), ["nord.test 300 NS ns1.nord.test."]);
+}
+
+#[test]
+fn help_is_given_once() {
+    assert_eq!(ask("_a._tcp.sud.test", Rtype::SRV).additional.len(), 2);
+}
+
 #[test]
 fn aliases_are_followed_inside_our_zones() {
     let alias = "alias.sud.test 300 CNAME www.sud.test.";
@@ -257,11 +287,16 @@ fn dname_renames_what_is_below() {
     );
     shows("old.sud.test", Rtype::DNAME, YES, &[rename], &[], &[]);
     shows("old.sud.test", Rtype::A, YES, &[], &[SOA], &[]);
-    let long = format!(
-        "{}.old.sud.test",
-        ["y".repeat(60), "y".repeat(60), "y".repeat(60)].join(".")
-    );
-    assert_eq!(ask(&long, Rtype::A).rcode, Rcode::NXDOMAIN);
+    // Three labels of 63 and one of 40 fit below `short`, but not below its target.
+    let long = [
+        "y".repeat(63),
+        "y".repeat(63),
+        "y".repeat(63),
+        "y".repeat(40),
+    ]
+    .join(".");
+    let long = ask(&format!("{long}.short.sud.test"), Rtype::A);
+    assert_eq!((long.rcode, long.answer.len()), (Rcode::YXDOMAIN, 1));
 }
 
 #[test]

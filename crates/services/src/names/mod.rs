@@ -19,7 +19,6 @@ mod check;
 mod load;
 mod parse;
 pub mod resolver;
-mod service;
 mod times;
 mod zone;
 pub mod zone_file;
@@ -37,7 +36,6 @@ pub use answer::{Answered, Carrier, answer};
 pub use check::{Finding, Severity, check};
 pub use load::{LoadError, Loaded, Zones};
 pub use parse::parse_name;
-pub use service::NameStream;
 pub use zone::Zone;
 
 /// The zones in force. Cheap to ask from every thread; a reload swaps the image in one step.

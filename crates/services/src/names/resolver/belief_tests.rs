@@ -19,14 +19,21 @@ fn lame_servers_are_passed_over() {
         Rtype::NS,
         b"\x04evil\x04test\x00",
     )];
+    const SAME: &[(Section, &str, Rtype, &[u8])] = &[(
+        Section::Authority,
+        "sud.test",
+        Rtype::NS,
+        b"\x03ns1\x03sud\x04test\x00",
+    )];
     const PLAIN: &[(Section, &str, Rtype, &[u8])] =
         &[(Section::Answer, "www.sud.test", Rtype::A, &[6, 6, 6, 6])];
-    let lame: [(Rcode, bool, &'static [_]); 6] = [
+    let lame: [(Rcode, bool, &'static [_]); 7] = [
         (Rcode::REFUSED, false, &[]),
         (Rcode::SERVFAIL, false, &[]),
         (Rcode::NOERROR, false, &[]),
         (Rcode::NOERROR, false, UP),
         (Rcode::NOERROR, false, SIDE),
+        (Rcode::NOERROR, false, SAME),
         (Rcode::NOERROR, false, PLAIN),
     ];
     for (rcode, authoritative, records) in lame {
@@ -42,6 +49,12 @@ fn lame_servers_are_passed_over() {
         internet.cache.clear();
         let answer = internet.resolve("www.sud.test", Rtype::A);
         assert_eq!(answer.rcode, Rcode::SERVFAIL, "{rcode} {records:?}");
+        assert_eq!(
+            internet.hops.len(),
+            4,
+            "each is asked once: {:?}",
+            internet.hops
+        );
     }
 }
 
@@ -52,7 +65,23 @@ fn nothing_is_believed_about_other_peoples_names() {
     const EVIL: &[u8] = &[6, 6, 6, 6];
     const EVIL_NAME: &[u8] = b"\x04evil\x04test\x00";
     type Lies = &'static [(Section, &'static str, Rtype, &'static [u8])];
-    let lies: [Lies; 5] = [
+    let lies: [Lies; 6] = [
+        // Out of the zone and in again.
+        &[
+            (
+                Section::Answer,
+                "www.sud.test",
+                Rtype::CNAME,
+                b"\x03www\x04nord\x04test\x00",
+            ),
+            (
+                Section::Answer,
+                "www.nord.test",
+                Rtype::CNAME,
+                b"\x01x\x03sud\x04test\x00",
+            ),
+            (Section::Answer, "x.sud.test", Rtype::A, EVIL),
+        ],
         &[
             (Section::Answer, "www.sud.test", Rtype::A, &[10, 0, 1, 1]),
             (Section::Answer, "www.nord.test", Rtype::A, EVIL),
@@ -180,6 +209,73 @@ fn replies_to_other_questions_are_ignored() {
     );
 }
 
+#[test]
+fn a_referral_leads_towards_the_question() {
+    let mut internet = Internet::new();
+    let side: [Said; 1] = [(
+        Section::Authority,
+        "nord.test",
+        Rtype::NS,
+        b"\x01a\x04root\x00",
+    )];
+    internet.put("10.0.0.2", says(Rcode::NOERROR, false, side));
+    let answer = internet.resolve("www.sud.test", Rtype::A);
+    assert_eq!((answer.rcode, internet.hops.len()), (Rcode::SERVFAIL, 2));
+}
+
+#[test]
+fn a_no_rests_on_the_soa_of_its_own_zone() {
+    const SOA: &[u8] = b"\x01n\x00\x01p\x00\0\0\0\x01\0\0\0\x01\0\0\0\x01\0\0\0\x01\0\0\0\x3c";
+    let no = |owner, authoritative| {
+        let mut internet = Internet::new();
+        for server in ["10.0.0.3", "10.0.0.4"] {
+            let soa: [Said; 1] = [(Section::Authority, owner, Rtype::SOA, SOA)];
+            internet.put(server, says(Rcode::NXDOMAIN, authoritative, soa));
+        }
+        let answer = internet.resolve("nix.sud.test", Rtype::A);
+        (
+            answer.rcode,
+            answer.authority.first().map(|soa| soa.ttl_seconds),
+        )
+    };
+    let smaller = (Rcode::NXDOMAIN, Some(60));
+    assert_eq!(
+        no("sud.test", true),
+        smaller,
+        "the record's TTL is 3600, its MINIMUM 60"
+    );
+    assert_eq!(no("sud.test", false), smaller);
+    for foreign in ["nord.test", "test", "other.sud.test"] {
+        assert_eq!(no(foreign, true), (Rcode::NXDOMAIN, None), "not to be kept");
+        assert_eq!(no(foreign, false), (Rcode::SERVFAIL, None), "and no proof");
+    }
+}
+
+#[test]
+fn every_limit_holds_by_itself() {
+    let mut internet = Internet::new();
+    internet.limits.queries_max = 2;
+    assert_eq!(
+        internet.resolve("www.sud.test", Rtype::A).rcode,
+        Rcode::SERVFAIL
+    );
+    assert_eq!(internet.hops.len(), 2);
+
+    let mut internet = Internet::new();
+    internet.limits.depth_max = 0;
+    assert_eq!(
+        internet.resolve("www.lonely", Rtype::A).rcode,
+        Rcode::SERVFAIL
+    );
+
+    let mut internet = Internet::new();
+    internet.limits.aliases_max = 0;
+    assert_eq!(
+        internet.resolve("to-nord.sud.test", Rtype::A).rcode,
+        Rcode::SERVFAIL
+    );
+}
+
 /// NXNSAttack: a referral to many servers without glue must not be answered with as many queries.
 #[test]
 fn a_strangers_zone_cannot_make_us_work() {
@@ -194,6 +290,12 @@ fn a_strangers_zone_cannot_make_us_work() {
     let answer = internet.resolve("x.trap.sud.test", Rtype::A);
     assert_eq!(answer.rcode, Rcode::SERVFAIL);
     assert!(internet.hops.len() <= 14, "{}", internet.hops.len());
+
+    internet.cache.clear();
+    internet.limits.glueless_max = 1_000;
+    internet.limits.queries_max = 1_000;
+    internet.resolve("x.trap.sud.test", Rtype::A);
+    assert!(internet.hops.len() <= 30, "{}", internet.hops.len());
 }
 
 #[test]

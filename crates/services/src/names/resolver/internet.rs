@@ -24,6 +24,8 @@ pub(super) const SUD: &str = "$ORIGIN sud.test.\n$TTL 300\n@ SOA ns1 p 1 2 3 4 6
                    mail A 10.0.1.2\nmail AAAA 2001:db8::2\nmail2 A 10.0.1.3\n\
                    to-nord CNAME www.nord.test.\nround CNAME about\nabout CNAME round\n\
                    brief 0 A 10.0.1.9\nns-alias CNAME ns1\n";
+pub(super) const BLIND: &str = "$ORIGIN blind.test.\n$TTL 300\n@ SOA ns1.sud.test. p 1 2 3 4 60\n\
+                     @ NS ns1.sud.test.\nwww A 10.0.1.7\n";
 pub(super) const HOSTED: &str = "$ORIGIN hosted.test.\n$TTL 300\n@ SOA ns1.sud.test. p 1 2 3 4 60\n\
                       @ NS ns1.sud.test.\nwww A 10.0.1.7\n";
 pub(super) const NORD: &str = "$ORIGIN nord.test.\n$TTL 300\n@ SOA ns1 p 1 2 3 4 60\n@ NS ns1\n\
@@ -95,7 +97,13 @@ pub(super) fn silent() -> Server {
 
 impl Internet {
     pub fn new() -> Self {
-        let sud = || serves(&[("sud.test", SUD), ("hosted.test", HOSTED)]);
+        let sud = || {
+            serves(&[
+                ("sud.test", SUD),
+                ("hosted.test", HOSTED),
+                ("blind.test", BLIND),
+            ])
+        };
         let mut internet = Self {
             servers: HashMap::new(),
             cache: Cache::new(1 << 20),

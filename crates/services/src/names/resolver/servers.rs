@@ -130,3 +130,35 @@ impl Address {
         Self::new(SocketAddr::new(address, PORT))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::names::parse_name;
+
+    #[test]
+    fn a_server_is_not_looked_for_by_those_who_look_for_it() {
+        let name = |text| parse_name(text).unwrap_or_else(Name::root);
+        let servers = vec![(name("ns1.test"), vec![]), (name("ns2.test"), vec![])];
+        let delegation = Delegation {
+            zone: name("test"),
+            servers,
+            ttl_seconds: 60,
+        };
+        let mut servers = Servers::of(&delegation);
+        let searched = name("ns1.test");
+        let mut seek = |most| {
+            servers
+                .seek(&[&searched], most)
+                .map(|(at, asked)| (at, asked.qtype))
+        };
+        assert_eq!(seek(0), None, "no more servers without glue are allowed");
+        assert_eq!(seek(4), Some((1, Rtype::A)));
+        assert_eq!(
+            seek(0),
+            Some((1, Rtype::AAAA)),
+            "it was begun, so it is ended"
+        );
+        assert_eq!(seek(4), None);
+    }
+}

@@ -105,3 +105,23 @@ fn stubs_are_answered() {
     assert!(matches!(stub_question(&out), Stub::Silent(_)));
     assert!(matches!(stub_question(&plain[..3]), Stub::Silent(_)));
 }
+
+#[test]
+fn a_long_answer_is_cut_for_a_datagram_and_whole_on_a_stream() {
+    let mut internet = Internet::new();
+    let mut answer = internet.resolve("www.sud.test", Rtype::A);
+    answer.records = vec![answer.records[0].clone(); 100];
+    let said = |edns, carrier| {
+        let mut out = Vec::new();
+        let asked = query(9, &name("www.sud.test"), Rtype::A, true, edns);
+        assert!(respond(&asked, &answer, carrier, &mut out));
+        (out.len() <= 512, out.len() <= 1232, out[2] & 2 != 0, out[7])
+    };
+    assert_eq!(said(false, Carrier::Udp), (true, true, true, 0));
+    assert_eq!(
+        said(true, Carrier::Udp),
+        (true, true, true, 0),
+        "half an answer helps nobody"
+    );
+    assert_eq!(said(false, Carrier::Tcp), (false, false, false, 100));
+}

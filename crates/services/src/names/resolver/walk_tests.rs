@@ -100,7 +100,7 @@ fn aliases_lead_to_other_zones_but_not_in_circles() {
     let alias = internet.resolve("to-nord.sud.test", Rtype::CNAME);
     assert!(alias.from_cache && shown(&alias) == expected[..1]);
     let circle = internet.resolve("round.sud.test", Rtype::A);
-    assert_eq!(circle.rcode, Rcode::SERVFAIL);
+    assert_eq!((circle.rcode, circle.records.len()), (Rcode::SERVFAIL, 2));
     assert!(
         circle.troubles.iter().any(|text| text.contains("circle")),
         "{:?}",
@@ -186,6 +186,30 @@ fn lost_datagrams_are_sent_again_and_silent_servers_passed_over() {
 }
 
 #[test]
+fn patience_ends() {
+    let mut internet = Internet::new();
+    internet.put("10.0.0.3", silent());
+    internet.put("10.0.0.4", silent());
+    internet.limits.walk_time = Duration::from_secs(1);
+    let started = internet.now;
+    let answer = internet.resolve("www.sud.test", Rtype::A);
+    assert_eq!(answer.rcode, Rcode::SERVFAIL);
+    assert!(
+        internet.now.since(started) < Duration::from_secs(3),
+        "{:?}",
+        internet.hops
+    );
+    assert!(answer.troubles.last().unwrap().contains("too long"));
+}
+
+#[test]
+fn a_zone_without_glue_of_its_own_is_served_by_a_neighbour() {
+    let mut internet = Internet::new();
+    let answer = internet.resolve("www.hosted.test", Rtype::A);
+    assert_eq!(shown(&answer), ["www.hosted.test 300 A 10.0.1.7"]);
+}
+
+#[test]
 fn unreachable_servers_are_asked_once() {
     let mut internet = Internet::new();
     internet.servers.remove(&"10.0.0.3".parse().unwrap());
@@ -243,4 +267,23 @@ fn servers_that_do_not_understand_edns_are_asked_without() {
         Rcode::NOERROR
     );
     assert_eq!(internet.hops.len(), 4);
+}
+
+#[test]
+fn ds_is_asked_of_the_parent() {
+    let mut internet = Internet::new();
+    internet.resolve("www.sud.test", Rtype::A);
+    let answer = internet.resolve("sud.test", Rtype::DS);
+    assert_eq!((answer.rcode, answer.records.len()), (Rcode::NOERROR, 0));
+    assert_eq!(internet.hops, ["10.0.0.2 sud.test DS"]);
+}
+
+#[test]
+fn that_a_name_is_no_alias_says_nothing_about_its_address() {
+    let mut internet = Internet::new();
+    assert_eq!(
+        shown(&internet.resolve("www.sud.test", Rtype::CNAME)).len(),
+        0
+    );
+    assert_eq!(shown(&internet.resolve("www.sud.test", Rtype::A)).len(), 1);
 }
