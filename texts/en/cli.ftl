@@ -15,6 +15,19 @@ cli-guichet = Runs the Internet services of a domain and lets people see every e
     .org = One organisation of the lab, for example nord.test
     .help = Show this help
     .version = Show the version
+cli-lab = Starts two organisations and their names on this computer, to watch and to test with.
+    .once = Play the course's two journeys, check them, and end
+    .base_port = Port = N + usual number (default: 20000, or another base when ports are taken)
+    .fault = Something goes wrong on purpose: stop=sud, stop=sud.smtp (may stand several times)
+    .run = Run this command inside the lab, with its addresses in GUICHET_… variables, and end with its exit code
+cli-lab-stop = Stops the lab.
+cli-lab-start = Starts an organisation again that has died.
+    .organisation = Its domain, or the first part of it: nord
+cli-lab-reset = Forgets everything in the lab's folder: mail, accounts, pages, zones.
+cli-lab-status = Says what runs.
+cli-lab-help = Prints every address of the lab that runs.
+cli-serve = Runs the services of the configured domains until it is told to stop.
+    .parent = Process to end with
 cli-init = Writes the files a new domain begins with, and says what to tell the registrar.
     .domain = The domain, for example example.org
     .address = Address by which others reach this computer (may stand several times; default: its own)

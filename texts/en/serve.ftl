@@ -11,3 +11,8 @@ serve-accounts = Passwords cannot be checked: { $why }.
 serve-token = The token of the watch address, { $file }, cannot be read or written: { $why }.
 serve-bind = { $service } cannot listen on { $address }: { $why }. Is another server running there, or is the port reserved for root?
 serve-internal = The answer could not be given: { $why }.
+serve-no-lab = This is a server, not a lab: it starts no organisation and causes no fault.
+serve-stopped = Stopped: { $finished } dialogues finished, { $cut } cut.
+serve-orphan = The lab that started this instance is gone.
+serve-remark = { $service }: { $remark }
+serve-watch = Watch: http://{ $address }/?t=… (the token is in { $file })

@@ -15,6 +15,19 @@ cli-guichet = Fait tourner les services Internet d’un domaine et montre chaque
     .org = Une organisation du lab, par exemple nord.test
     .help = Montrer cette aide
     .version = Montrer la version
+cli-lab = Lance deux organisations et leurs noms sur cet ordinateur, pour observer et pour essayer.
+    .once = Jouer les deux trajets du cours, les vérifier, et finir
+    .base_port = Port = N + numéro usuel (par défaut : 20000, ou une autre base si des ports sont pris)
+    .fault = Une panne voulue : stop=sud, stop=sud.smtp (peut figurer plusieurs fois)
+    .run = Lancer cette commande dans le laboratoire, avec ses adresses dans des variables GUICHET_…, et finir avec son code
+cli-lab-stop = Arrête le laboratoire.
+cli-lab-start = Relance une organisation qui est morte.
+    .organisation = Son domaine, ou la première partie de celui-ci : nord
+cli-lab-reset = Oublie tout ce que contient le dossier du laboratoire : courrier, comptes, pages, zones.
+cli-lab-status = Dit ce qui tourne.
+cli-lab-help = Affiche toutes les adresses du laboratoire qui tourne.
+cli-serve = Fait tourner les services des domaines configurés jusqu’à l’ordre d’arrêt.
+    .parent = Processus avec lequel finir
 cli-init = Écrit les fichiers d’un nouveau domaine, et dit ce qu’il faut déclarer à son bureau d’enregistrement.
     .domain = Le domaine, par exemple example.org
     .address = Adresse par laquelle on atteint cet ordinateur (plusieurs possibles ; par défaut : les siennes)

@@ -11,3 +11,8 @@ serve-accounts = Les mots de passe ne peuvent pas être vérifiés : { $why }.
 serve-token = Le jeton de l’adresse d’observation, { $file }, ne peut pas être lu ou écrit : { $why }.
 serve-bind = { $service } ne peut pas écouter sur { $address } : { $why }. Un autre serveur y tourne-t-il, ou le port est-il réservé à root ?
 serve-internal = La réponse n’a pas pu être donnée : { $why }.
+serve-no-lab = Ceci est un serveur, pas un laboratoire : il ne démarre aucune organisation et ne cause aucune panne.
+serve-stopped = Arrêté : { $finished } dialogues achevés, { $cut } coupés.
+serve-orphan = Le laboratoire qui a lancé cette instance n’est plus là.
+serve-remark = { $service } : { $remark }
+serve-watch = À observer : http://{ $address }/?t=… (le jeton est dans { $file })

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use guichet_proto::About;
 use guichet_proto::session::{Tap, Tapped};
 use guichet_trace::{Direction, ExchangeId, Level, Mode, Role, Transport, Verb};
+use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::UdpSocket;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -48,6 +49,21 @@ pub enum Handled {
     Silent,
     /// It comes later; `None`: there will be none.
     Later(Pin<Box<dyn Future<Output = Option<Vec<u8>>> + Send>>),
+}
+
+/// Binds a datagram socket. IPv6 sockets take IPv6 only, so that both can be bound side by side.
+pub fn bind(address: SocketAddr) -> io::Result<std::net::UdpSocket> {
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::DGRAM,
+        Some(Protocol::UDP),
+    )?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    Ok(socket.into())
 }
 
 /// Who an endpoint is, for the trace.

@@ -9,8 +9,10 @@ pub mod commands;
 pub mod config;
 pub mod control;
 pub mod founding;
+pub mod lab;
 pub mod output;
 pub mod recording;
+pub mod serve;
 pub mod texts;
 pub mod watch;
 

@@ -136,6 +136,8 @@ pub enum Failure {
     Wrong(Vec<Message>),
     /// As [`Failure::Failed`], and everything has been said already.
     Told,
+    /// As a command that was run ended: with this code.
+    Code(u8),
     /// The reader of standard output went away; nothing is wrong.
     NobodyReads,
 }
@@ -144,6 +146,18 @@ impl Failure {
     /// The thing asked for failed.
     pub fn failed(message: Message) -> Self {
         Self::Failed(message)
+    }
+
+    /// Its words, whatever the exit code, for a program that goes on.
+    pub fn into_message(self) -> Message {
+        match self {
+            Self::Failed(message) => message,
+            Self::Wrong(messages) => messages
+                .into_iter()
+                .next()
+                .unwrap_or_else(|| Message::new("error-unknown")),
+            Self::Told | Self::Code(_) | Self::NobodyReads => Message::new("error-unknown"),
+        }
     }
 
     /// The command line or the configuration is wrong.
@@ -222,6 +236,7 @@ impl<'t> Output<'t> {
         match outcome {
             Ok(()) | Err(Failure::NobodyReads) => ExitCode::SUCCESS,
             Err(Failure::Told) => ExitCode::from(1),
+            Err(Failure::Code(code)) => ExitCode::from(code),
             Err(Failure::Failed(message)) => {
                 warn(&message.said(self.texts));
                 ExitCode::from(1)

@@ -268,7 +268,10 @@ impl<S: Session> Dialogue<S> {
     /// The output buffer while nothing waits in it, to lend memory to or take it back: an idle
     /// dialogue holds none.
     pub fn idle_output_buffer(&mut self) -> Option<&mut Vec<u8>> {
-        self.outbox.bytes.is_empty().then_some(&mut self.outbox.bytes)
+        self.outbox
+            .bytes
+            .is_empty()
+            .then_some(&mut self.outbox.bytes)
     }
 
     /// The session, when the dialogue is over.

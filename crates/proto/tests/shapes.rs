@@ -140,7 +140,11 @@ struct Hand {
 impl Hand {
     fn new() -> Self {
         let dialogue = Dialogue::open(Shapes::default(), START);
-        let mut hand = Self { dialogue, now: START, heard: String::new() };
+        let mut hand = Self {
+            dialogue,
+            now: START,
+            heard: String::new(),
+        };
         assert!(hand.idle());
         assert_eq!(hand.take(), "* ready\r\n");
         hand
@@ -155,7 +159,8 @@ impl Hand {
         loop {
             let next = self.dialogue.next(self.now, &mut NoTap);
             while !self.dialogue.output().is_empty() {
-                self.heard.push_str(str::from_utf8(self.dialogue.output()).unwrap());
+                self.heard
+                    .push_str(str::from_utf8(self.dialogue.output()).unwrap());
                 let count = self.dialogue.output().len();
                 self.dialogue.sent(self.now, count);
             }
@@ -218,14 +223,27 @@ fn a_push_while_an_ask_is_open_is_told_at_once_and_input_waits_for_the_answer() 
 fn an_abort_is_heard_while_the_second_channel_transfers() {
     let mut hand = Hand::new();
     hand.hear("RETR\r\n");
-    assert!(matches!(hand.next(), Next::Channel(ChannelOrder::Listen(DATA_CHANNEL))));
-    assert!(matches!(hand.next(), Next::Channel(ChannelOrder::Send(_, SourceId(7)))));
+    assert!(matches!(
+        hand.next(),
+        Next::Channel(ChannelOrder::Listen(DATA_CHANNEL))
+    ));
+    assert!(matches!(
+        hand.next(),
+        Next::Channel(ChannelOrder::Send(_, SourceId(7)))
+    ));
     assert!(hand.idle());
     assert_eq!(hand.take(), "150 coming\r\n");
-    hand.dialogue.channel(START, DATA_CHANNEL, ChannelEvent::Opened);
+    hand.dialogue
+        .channel(START, DATA_CHANNEL, ChannelEvent::Opened);
     hand.hear("ABOR\r\n");
-    assert!(matches!(hand.next(), Next::Channel(ChannelOrder::Abort(DATA_CHANNEL))));
-    let ended = ChannelEvent::Ended { bytes: 123, whole: false };
+    assert!(matches!(
+        hand.next(),
+        Next::Channel(ChannelOrder::Abort(DATA_CHANNEL))
+    ));
+    let ended = ChannelEvent::Ended {
+        bytes: 123,
+        whole: false,
+    };
     hand.dialogue.channel(START, DATA_CHANNEL, ended);
     assert!(hand.idle());
     assert_eq!(hand.take(), "426 aborted\r\n");

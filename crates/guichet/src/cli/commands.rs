@@ -7,6 +7,10 @@ use clap::{Args, Subcommand};
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Two organisations on this computer.
+    Lab(Lab),
+    /// Runs the services of a configuration.
+    Serve(Serve),
     /// The files a new domain begins with.
     Init(Init),
     /// What runs.
@@ -37,6 +41,52 @@ pub enum Command {
     Check,
     /// A script that completes command lines.
     Completions(Completions),
+}
+
+/// Arguments of `lab`.
+#[derive(Debug, Args)]
+pub struct Lab {
+    /// Play the course's two journeys and end.
+    #[arg(long)]
+    pub once: bool,
+    /// The port base.
+    #[arg(long, value_name = "N")]
+    pub base_port: Option<u16>,
+    /// Something goes wrong on purpose.
+    #[arg(long, value_name = "SPEC")]
+    pub fault: Vec<String>,
+    /// For a lab that runs, or has run.
+    #[command(subcommand)]
+    pub command: Option<LabCommand>,
+    /// A command to run inside the lab.
+    #[arg(last = true, value_name = "COMMAND")]
+    pub run: Vec<String>,
+}
+
+/// What can be done with a lab.
+#[derive(Debug, Subcommand)]
+pub enum LabCommand {
+    /// Stop it.
+    Stop,
+    /// Start an organisation that has died.
+    Start {
+        /// Its domain, or the first label of it.
+        organisation: String,
+    },
+    /// Forget everything in it.
+    Reset,
+    /// What runs.
+    Status,
+    /// All addresses.
+    Help,
+}
+
+/// Arguments of `serve`.
+#[derive(Debug, Args)]
+pub struct Serve {
+    /// End with this process.
+    #[arg(long, value_name = "PID", hide = true)]
+    pub parent: Option<u32>,
 }
 
 /// Arguments of `init`.

@@ -42,7 +42,12 @@ pub async fn collect(world: &World, from: &From) -> Result<Mail, Message> {
         call.tls = Some(client_tls(world, &from.host)?);
         tls = TlsPolicy::Required;
     }
-    let job = Job { tls, login: from.login.clone(), keep: !from.delete, fetch: Fetch::All };
+    let job = Job {
+        tls,
+        login: from.login.clone(),
+        keep: !from.delete,
+        fetch: Fetch::All,
+    };
     let finished = world
         .dial
         .run("pop3", call, |_| (Client::new(job), Bag::default()))
@@ -57,7 +62,10 @@ pub async fn collect(world: &World, from: &From) -> Result<Mail, Message> {
             .with("login", from.login.login.clone())
             .with("why", why));
     }
-    Ok(Mail { exchange: finished.exchange, messages: finished.service.messages })
+    Ok(Mail {
+        exchange: finished.exchange,
+        messages: finished.service.messages,
+    })
 }
 
 #[derive(Default)]

@@ -38,7 +38,9 @@ impl Draft {
         if !self.subject.is_empty() {
             builder = builder.subject(self.subject.as_str());
         }
-        let message = builder.write_to_vec().map_err(|error| failed(error.to_string()))?;
+        let message = builder
+            .write_to_vec()
+            .map_err(|error| failed(error.to_string()))?;
         Ok((message, format!("<{id}>")))
     }
 }

@@ -36,14 +36,11 @@ pub struct World {
 
 impl World {
     /// The world of a lab: its resolver, its authority, and its ports in place of the usual ones.
-    pub fn of_lab(
-        lab: &LabContract,
-        recorder: Recorder,
-        program: &str,
-    ) -> Result<Self, Message> {
-        let resolver = lab.resolver.parse().map_err(|_| {
-            Message::new("clients-lab-unreadable").with("dir", lab.dir.as_path())
-        })?;
+    pub fn of_lab(lab: &LabContract, recorder: Recorder, program: &str) -> Result<Self, Message> {
+        let resolver = lab
+            .resolver
+            .parse()
+            .map_err(|_| Message::new("clients-lab-unreadable").with("dir", lab.dir.as_path()))?;
         Ok(Self {
             dial: Dial::new(port_map(lab), None, recorder, CancellationToken::new()),
             resolver,
@@ -55,7 +52,10 @@ impl World {
 
     pub(crate) fn call(&self, address: SocketAddr, host: &str, causes: Vec<Cause>) -> Call {
         Call {
-            target: Target { address, host: host.to_owned() },
+            target: Target {
+                address,
+                host: host.to_owned(),
+            },
             organisation: "".into(),
             service: self.program.clone(),
             causes,
@@ -71,7 +71,11 @@ impl World {
     ) -> Option<&crate::control::find::LabOrganisation> {
         let domain = name.rsplit('@').next().unwrap_or(name).to_lowercase();
         let within = |known: &str| domain == known || domain.ends_with(&format!(".{known}"));
-        self.lab.as_ref()?.organisations.iter().find(|organisation| within(&organisation.domain))
+        self.lab
+            .as_ref()?
+            .organisations
+            .iter()
+            .find(|organisation| within(&organisation.domain))
     }
 }
 
@@ -80,11 +84,21 @@ pub fn port_map(lab: &LabContract) -> HashMap<String, SocketAddr> {
     let mut map = HashMap::new();
     for organisation in &lab.organisations {
         for (service, address) in &organisation.services {
-            let Some(service) = crate::config::Service::named(service) else { continue };
-            let Ok(real) = address.parse::<SocketAddr>() else { continue };
+            let Some(service) = crate::config::Service::named(service) else {
+                continue;
+            };
+            let Ok(real) = address.parse::<SocketAddr>() else {
+                continue;
+            };
             map.insert(SocketAddr::new(real.ip(), service.port()).to_string(), real);
-            map.insert(format!("mail.{}:{}", organisation.domain, service.port()), real);
-            map.insert(format!("www.{}:{}", organisation.domain, service.port()), real);
+            map.insert(
+                format!("mail.{}:{}", organisation.domain, service.port()),
+                real,
+            );
+            map.insert(
+                format!("www.{}:{}", organisation.domain, service.port()),
+                real,
+            );
         }
     }
     map

@@ -43,21 +43,25 @@ pub async fn ask(world: &World, name: &str, qtype: Rtype) -> Result<Found, Messa
     let wire = parse_name(name).ok_or_else(wrong)?;
     let mut call = world.call(world.resolver, "", Vec::new());
     call.target.address = world.resolver;
-    let silent = || {
-        Message::new("clients-resolver-silent").with_shown("address", world.resolver)
-    };
+    let silent = || Message::new("clients-resolver-silent").with_shown("address", world.resolver);
     for _ in 0..TRIES {
         let id = getrandom::u32().map_err(|_| silent())? as u16;
         let bytes = query(id, &wire, qtype, true, true);
         let fits = |_, reply: &[u8]| reply.get(..2) == Some(&id.to_be_bytes()[..]);
         let shown = |_, bytes: &[u8]| about(bytes);
-        let asked = world.dial.datagram("dns", &call, &bytes, PATIENCE, shown, fits);
+        let asked = world
+            .dial
+            .datagram("dns", &call, &bytes, PATIENCE, shown, fits);
         let (exchange, reply) = asked.await;
         match reply {
             Ok(reply) => {
                 let message = DnsMessage::read(&reply).map_err(|_| silent())?;
                 let cause = Cause { exchange, part: 1 };
-                return Ok(Found { rcode: message.rcode, records: message.answer, cause });
+                return Ok(Found {
+                    rcode: message.rcode,
+                    records: message.answer,
+                    cause,
+                });
             }
             Err(error) if error.kind() == std::io::ErrorKind::TimedOut => {}
             Err(_) => return Err(silent()),

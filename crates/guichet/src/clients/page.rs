@@ -4,10 +4,8 @@ use std::net::SocketAddr;
 
 use guichet_engine::tls::ClientTls;
 use guichet_engine::{Ending, Finished};
-use guichet_proto::http::{
-    Client, ClientAnswer, ClientAsk, ClientRequest, ClientSettings, Scheme,
-};
-use guichet_proto::{Reply, Service};
+use guichet_proto::http::{Client, ClientAnswer, ClientAsk, ClientRequest, ClientSettings, Scheme};
+use guichet_proto::{Cause, Reply, Service};
 use rustls_pki_types::ServerName;
 
 use super::{World, name, unreachable};
@@ -78,7 +76,11 @@ impl Url {
         if host.is_empty() || host.contains('@') || !plain(host) || !plain(path) {
             return None;
         }
-        let target = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
+        let target = if path.starts_with('/') {
+            path.to_owned()
+        } else {
+            format!("/{path}")
+        };
         Some(Self {
             scheme,
             host: host.to_lowercase(),
@@ -100,18 +102,26 @@ impl Url {
 pub async fn load(world: &World, url: &Url) -> Result<Loaded, Message> {
     let (ip, cause) = name::address(world, &url.host).await?;
     let address = SocketAddr::new(ip, url.port);
-    let host = if cause.is_some() { url.host.as_str() } else { "" };
+    let host = if cause.is_some() {
+        url.host.as_str()
+    } else {
+        ""
+    };
     let mut call = world.call(address, host, cause.into_iter().collect());
     if url.scheme == Scheme::Https {
         call.tls = Some(client_tls(world, &url.host)?);
         call.implicit_tls = true;
     }
     let first = ClientRequest::get(url.authority(), url.target.clone());
-    let collector = Collector { authority: url.authority(), wanted: vec![url.target.clone()], ..Collector::default() };
+    let (authority, target) = (url.authority(), url.target.clone());
     let settings = ClientSettings::new(url.scheme);
     let finished: Finished<Client, Collector> = world
         .dial
-        .run("http", call, |_| (Client::new(settings, vec![first]), collector))
+        .run("http", call, |exchange| {
+            let page = Cause { exchange, part: 1 };
+            let collector = Collector::new(authority, target, page);
+            (Client::new(settings, vec![first]), collector)
+        })
         .await
         .map_err(|error| unreachable(&url.host, &error))?;
     let collector = finished.service;
@@ -127,7 +137,9 @@ pub async fn load(world: &World, url: &Url) -> Result<Loaded, Message> {
             .with("host", url.host.clone())
             .with("why", error.to_string()));
     }
-    Ok(Loaded { files: collector.files })
+    Ok(Loaded {
+        files: collector.files,
+    })
 }
 
 /// TLS towards a host, trusting the lab's authority.
@@ -136,19 +148,29 @@ pub(super) fn client_tls(
     host: &str,
 ) -> Result<(ClientTls, ServerName<'static>), Message> {
     let failed = |why: String| {
-        Message::new("clients-tls-setup").with("host", host.to_owned()).with("why", why)
+        Message::new("clients-tls-setup")
+            .with("host", host.to_owned())
+            .with("why", why)
     };
-    let authorities: Vec<_> = world.authority.iter().map(std::path::PathBuf::as_path).collect();
+    let authorities: Vec<_> = world
+        .authority
+        .iter()
+        .map(std::path::PathBuf::as_path)
+        .collect();
     let tls = ClientTls::trusting(&authorities).map_err(|error| failed(error.to_string()))?;
-    let plain = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+    let plain = host
+        .trim_start_matches('[')
+        .trim_end_matches(']')
+        .to_owned();
     let name = ServerName::try_from(plain).map_err(|error| failed(error.to_string()))?;
     Ok((tls, name))
 }
 
 /// Takes the files of a page as they come and asks for those it names.
-#[derive(Default)]
 struct Collector {
     authority: String,
+    /// The request for the page itself: it leads to those for its files.
+    page: Cause,
     files: Vec<File>,
     wanted: Vec<String>,
     failed: Option<String>,
@@ -160,9 +182,18 @@ impl Service for Collector {
 
     fn ask(&mut self, ask: ClientAsk) -> Reply<ClientAnswer> {
         let next = match ask {
-            ClientAsk::Begin { part, status, fields, .. } => {
+            ClientAsk::Begin {
+                part,
+                status,
+                fields,
+                ..
+            } => {
                 self.files.push(File {
-                    target: self.wanted.get(part as usize - 1).cloned().unwrap_or_default(),
+                    target: self
+                        .wanted
+                        .get(part as usize - 1)
+                        .cloned()
+                        .unwrap_or_default(),
                     status,
                     content_type: fields.get("content-type").unwrap_or_default().to_owned(),
                     location: fields.get("location").map(str::to_owned),
@@ -188,9 +219,21 @@ impl Service for Collector {
 }
 
 impl Collector {
+    fn new(authority: String, target: String, page: Cause) -> Self {
+        Self {
+            authority,
+            page,
+            files: Vec::new(),
+            wanted: vec![target],
+            failed: None,
+        }
+    }
+
     /// Only the page itself names further files, each fetched once.
     fn parts_of_page(&mut self, part: u32) -> Vec<ClientRequest> {
-        let Some(page) = self.files.first() else { return Vec::new() };
+        let Some(page) = self.files.first() else {
+            return Vec::new();
+        };
         if part != 1 || page.status != 200 || !page.content_type.starts_with("text/html") {
             return Vec::new();
         }
@@ -199,7 +242,9 @@ impl Collector {
         let mut next = Vec::new();
         for target in named_files(&html, &base) {
             if !self.wanted.contains(&target) && self.wanted.len() < FILES_MAX {
-                next.push(ClientRequest::get(self.authority.clone(), target.clone()));
+                let causes = vec![self.page];
+                let request = ClientRequest::get(self.authority.clone(), target.clone());
+                next.push(ClientRequest { causes, ..request });
                 self.wanted.push(target);
             }
         }
@@ -219,7 +264,8 @@ fn named_files(html: &str, base: &str) -> Vec<String> {
             Some("link") if lower.contains("stylesheet") || lower.contains("icon") => "href",
             _ => continue,
         };
-        if let Some(target) = value_of(tag, &lower, attribute).and_then(|value| below(base, value)) {
+        if let Some(target) = value_of(tag, &lower, attribute).and_then(|value| below(base, value))
+        {
             files.push(target);
         }
     }
@@ -238,7 +284,8 @@ fn value_of<'a>(tag: &'a str, lower: &str, attribute: &str) -> Option<&'a str> {
 /// The target on the same server that a reference leads to; `None` if it leads elsewhere.
 fn below(base: &str, reference: &str) -> Option<String> {
     let plain = !reference.is_empty() && reference.bytes().all(|byte| byte.is_ascii_graphic());
-    if !plain || reference.contains(':') || reference.starts_with("//") || reference.contains("..") {
+    if !plain || reference.contains(':') || reference.starts_with("//") || reference.contains("..")
+    {
         return None;
     }
     let reference = reference.split('#').next().unwrap_or_default();
@@ -256,11 +303,20 @@ mod tests {
     #[test]
     fn urls_are_read_as_people_write_them() {
         let url = Url::parse("http://WWW.sud.test:8080/a?b#c").unwrap();
-        assert_eq!((url.host.as_str(), url.port, url.target.as_str()), ("www.sud.test", 8080, "/a?b"));
+        assert_eq!(
+            (url.host.as_str(), url.port, url.target.as_str()),
+            ("www.sud.test", 8080, "/a?b")
+        );
         assert_eq!(Url::parse("www.sud.test").unwrap().target, "/");
         assert_eq!(Url::parse("https://[::1]/").unwrap().port, 443);
         assert_eq!(Url::parse("https://[::1]:4/").unwrap().host, "[::1]");
-        for wrong in ["ftp://a/", "http:///a", "http://a b/", "http://a:port/", "http://u@a/"] {
+        for wrong in [
+            "ftp://a/",
+            "http:///a",
+            "http://a b/",
+            "http://a:port/",
+            "http://u@a/",
+        ] {
             assert_eq!(Url::parse(wrong), None, "{wrong}");
         }
     }
@@ -269,6 +325,9 @@ mod tests {
     fn a_page_names_its_files_and_nobody_elses() {
         let html = r#"<link rel="stylesheet" href="style.css"><img alt="" src='/a/b.svg'>
             <img src="http://elsewhere.test/x.png"><a href="other.html"><img src=../up.png>"#;
-        assert_eq!(named_files(html, "/x/index.html"), ["/x/style.css", "/a/b.svg"]);
+        assert_eq!(
+            named_files(html, "/x/index.html"),
+            ["/x/style.css", "/a/b.svg"]
+        );
     }
 }

@@ -41,11 +41,7 @@ pub struct Through {
 }
 
 /// Hands the letter in.
-pub async fn submit(
-    world: &World,
-    through: &Through,
-    draft: &Draft,
-) -> Result<Submitted, Message> {
+pub async fn submit(world: &World, through: &Through, draft: &Draft) -> Result<Submitted, Message> {
     let (message, message_id) = draft.compose()?;
     let mut call = world.call(through.address, &through.host, Vec::new());
     let mut tls = TlsPolicy::Never;
@@ -78,7 +74,9 @@ pub async fn submit(
         Ending::Broken(error) | Ending::Tls(error) => Some(error.to_string()),
         Ending::Stalled | Ending::Done => None,
     };
-    let delivered = fates.iter().any(|fate| matches!(fate, Fate::Delivered { .. }));
+    let delivered = fates
+        .iter()
+        .any(|fate| matches!(fate, Fate::Delivered { .. }));
     if let (Some(why), false) = (outcome.failed.or(broken), delivered) {
         return Err(Message::new("clients-submit-failed")
             .with("host", name_of(through))

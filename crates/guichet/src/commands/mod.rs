@@ -10,9 +10,11 @@ mod domain;
 mod echo;
 mod explain;
 mod init;
+mod lab;
 pub mod password;
 mod queue;
 pub mod reach;
+mod serve;
 mod server;
 
 use std::future::Future;
@@ -29,6 +31,8 @@ use crate::output::{Failure, Message, Outcome, Output};
 pub fn run(cli: Cli, output: &Output<'_>) -> Outcome {
     let global = &cli.global;
     match cli.command {
+        Command::Lab(args) => lab::run(args, global, output),
+        Command::Serve(args) => serve::run(&args, global, output),
         Command::Init(args) => init::run(&args, global, output),
         Command::Status => wait(server::status(global, output)),
         Command::Stop => wait(server::stop(global, output)),
@@ -53,6 +57,28 @@ fn wait(command: impl Future<Output = Outcome>) -> Outcome {
     let runtime = runtime
         .map_err(|error| Failure::failed(Message::new("error-runtime").with("why", &error)))?;
     runtime.block_on(command)
+}
+
+/// A runtime for servers: a thread a core.
+fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::failed(Message::new("error-runtime").with("why", &error)))
+}
+
+/// What operators read, on standard error; `GUICHET_LOG=debug` says more.
+fn log_to_stderr() {
+    let level = match std::env::var("GUICHET_LOG").as_deref() {
+        Ok("debug") => tracing::Level::DEBUG,
+        Ok("warn") => tracing::Level::WARN,
+        _ => tracing::Level::INFO,
+    };
+    let subscriber = tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_max_level(level)
+        .with_ansi(false);
+    let _ = subscriber.try_init(); // once a process
 }
 
 /// The configuration a command works with: `--config`, else `guichet.toml` in `--dir`, in

@@ -112,6 +112,16 @@ pub enum Request {
         /// Its name in the configuration.
         service: String,
     },
+    /// Something goes wrong on purpose: [`Done`]. For labs.
+    Fault {
+        /// What, as `guichet lab --fault` takes it.
+        spec: String,
+    },
+    /// Start an organisation of a lab again that has died: [`Done`].
+    OrganisationStart {
+        /// Its domain, or the first label of it.
+        name: String,
+    },
     /// The records of the trace, oldest first: items [`Records`], at the end [`Done`].
     TraceRecords {
         /// Go on with records as they come.

@@ -13,7 +13,6 @@ use guichet_store::{Change, Commit, QueueId, QueueState, QueuedMessage, StoreErr
 use guichet_trace::render::json::timestamp;
 use guichet_trace::{Record, Source, WallTime, codec};
 use serde::Serialize;
-use serde_json::Value;
 use tokio::sync::broadcast::error::RecvError;
 
 use super::{Instance, identities, zones};
@@ -50,8 +49,7 @@ impl Instance {
                 let mut stopped = self.stopped.subscribe();
                 let report = stopped.wait_for(Option::is_some).await;
                 let report = report.ok().and_then(|report| *report);
-                let (finished, cut) =
-                    report.map_or((0, 0), |report| (report.finished, report.cut));
+                let (finished, cut) = report.map_or((0, 0), |report| (report.finished, report.cut));
                 value(&Stopped { finished, cut })
             }
             Request::Reload => value(&self.reload()?),
@@ -63,7 +61,8 @@ impl Instance {
             | Request::AccountResume { .. }
             | Request::AccountRemove { .. } => self.accounts(request).await,
             Request::AliasAdd { address, targets } => {
-                self.done(self.store.add_alias(now(), &address, &targets)).await
+                self.done(self.store.add_alias(now(), &address, &targets))
+                    .await
             }
             Request::AliasList => {
                 let aliases = self.store.aliases().map_err(|error| refusal(&error))?;
@@ -102,9 +101,16 @@ impl Instance {
                         found = true;
                     }
                 }
-                if found { value(&Done {}) } else { Err(not_found(&service)) }
+                if found {
+                    value(&Done {})
+                } else {
+                    Err(not_found(&service))
+                }
             }
             Request::TraceRecords { follow } => records(&self.recording, follow, stream).await,
+            Request::Fault { .. } | Request::OrganisationStart { .. } => {
+                Err(Message::new("serve-no-lab"))
+            }
         }
     }
 
@@ -121,7 +127,9 @@ impl Instance {
             services.insert(service, blank(service));
         }
         for listener in self.server.listeners() {
-            let Some(service) = Service::named(&listener.settings.service) else { continue };
+            let Some(service) = Service::named(&listener.settings.service) else {
+                continue;
+            };
             let shown = services.entry(service).or_insert_with(|| blank(service));
             if !listener.closing.is_cancelled() {
                 shown.addresses.push(listener.local.to_string());
@@ -129,7 +137,10 @@ impl Instance {
             shown.connections += listener.open.load(Ordering::Relaxed) as u64;
             shown.turned_away += listener.refused.load(Ordering::Relaxed);
         }
-        let remarks = self.remarks.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let remarks = self
+            .remarks
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         for (service, remark) in remarks.iter() {
             if let Some(shown) = services.get_mut(service) {
                 shown.remark = Some(remark.clone());
@@ -165,36 +176,47 @@ impl Instance {
             tls.replace(identities);
             changed.push("certificates".to_owned());
         }
-        Ok(Reloaded { changed, needs_restart: config.differences_needing_restart(&self.config) })
+        Ok(Reloaded {
+            changed,
+            needs_restart: needs_restart(&self.config, &config),
+        })
     }
 
     async fn accounts(&self, request: Request) -> Answer {
         let accounts = &self.mail.accounts;
         let hash = async |password: &str| {
-            accounts.hash(password).await.map_err(|error| {
-                Message::new("serve-accounts").with("why", error.to_string())
-            })
+            accounts
+                .hash(password)
+                .await
+                .map_err(|error| Message::new("serve-accounts").with("why", error.to_string()))
         };
         match request {
             Request::AccountAdd { login, password } => {
                 let hash = hash(&password).await?;
-                self.done(self.store.add_account(now(), &login, &hash)).await
+                self.done(self.store.add_account(now(), &login, &hash))
+                    .await
             }
             Request::AccountPasswd { login, password } => {
                 let hash = hash(&password).await?;
-                self.done(self.store.set_password(now(), &login, &hash)).await
+                self.done(self.store.set_password(now(), &login, &hash))
+                    .await
             }
             Request::AccountSuspend { login } => {
-                self.done(self.store.set_suspended(now(), &login, true)).await
+                self.done(self.store.set_suspended(now(), &login, true))
+                    .await
             }
             Request::AccountResume { login } => {
-                self.done(self.store.set_suspended(now(), &login, false)).await
+                self.done(self.store.set_suspended(now(), &login, false))
+                    .await
             }
             Request::AccountRemove { login } => {
                 self.done(self.store.remove_account(now(), &login)).await
             }
             Request::AccountShow { login } => {
-                let account = self.store.account(&login).map_err(|error| refusal(&error))?;
+                let account = self
+                    .store
+                    .account(&login)
+                    .map_err(|error| refusal(&error))?;
                 value(&self.account(&account.ok_or_else(|| not_found(&login))?)?)
             }
             _ => {
@@ -206,7 +228,10 @@ impl Instance {
     }
 
     fn account(&self, account: &guichet_store::Account) -> Result<Account, Message> {
-        let drop = self.store.maildrop(&account.login).map_err(|error| refusal(&error))?;
+        let drop = self
+            .store
+            .maildrop(&account.login)
+            .map_err(|error| refusal(&error))?;
         Ok(Account {
             login: account.login.clone(),
             suspended: account.suspended,
@@ -231,8 +256,14 @@ impl Instance {
             .and_then(|apex| self.names.zones().get(&apex).map(|zone| zone.serial()));
         Ok(Domain {
             domain: name.to_owned(),
-            accounts: accounts.iter().filter(|it| it.login.ends_with(&suffix)).count() as u64,
-            aliases: aliases.iter().filter(|it| it.address.ends_with(&suffix)).count() as u64,
+            accounts: accounts
+                .iter()
+                .filter(|it| it.login.ends_with(&suffix))
+                .count() as u64,
+            aliases: aliases
+                .iter()
+                .filter(|it| it.address.ends_with(&suffix))
+                .count() as u64,
             sites,
             zone_serial,
         })
@@ -242,7 +273,10 @@ impl Instance {
         let parse = |id: &str| id.parse::<QueueId>().map_err(|_| not_found(id));
         match request {
             Request::QueueShow { id } => {
-                let found = self.store.queued(parse(&id)?).map_err(|error| refusal(&error))?;
+                let found = self
+                    .store
+                    .queued(parse(&id)?)
+                    .map_err(|error| refusal(&error))?;
                 value(&self.queued(&found.ok_or_else(|| not_found(&id))?))
             }
             Request::QueueRetry { id: Some(id) } => {
@@ -251,28 +285,35 @@ impl Instance {
             Request::QueueRetry { id: None } => {
                 let all = self.store.queue().map_err(|error| refusal(&error))?;
                 for message in all.iter().filter(|message| waits(message)) {
-                    self.done(self.store.retry_now(now(), message.queue_id)).await?;
+                    self.done(self.store.retry_now(now(), message.queue_id))
+                        .await?;
                 }
                 value(&Done {})
             }
             Request::QueueHold { id } => self.done(self.store.hold(now(), parse(&id)?)).await,
-            Request::QueueRelease { id } => {
-                self.done(self.store.release(now(), parse(&id)?)).await
-            }
+            Request::QueueRelease { id } => self.done(self.store.release(now(), parse(&id)?)).await,
             Request::QueueRemove { id } => {
                 let words = "removed by the operator";
-                self.done(self.store.remove_queued(now(), parse(&id)?, words)).await
+                self.done(self.store.remove_queued(now(), parse(&id)?, words))
+                    .await
             }
             _ => {
                 let all = self.store.queue().map_err(|error| refusal(&error))?;
                 let waiting = all.iter().filter(|message| waits(message));
-                value(&waiting.map(|message| self.queued(message)).collect::<Vec<_>>())
+                value(
+                    &waiting
+                        .map(|message| self.queued(message))
+                        .collect::<Vec<_>>(),
+                )
             }
         }
     }
 
     fn queued(&self, message: &QueuedMessage) -> Queued {
-        let bytes = self.store.body(message.body).map_or(0, |body| body.size_bytes());
+        let bytes = self
+            .store
+            .body(message.body)
+            .map_or(0, |body| body.size_bytes());
         let recipients = message.recipients.iter().map(|recipient| {
             let state = match recipient.state {
                 QueueState::Waiting if recipient.held => "held",
@@ -305,15 +346,48 @@ impl Instance {
     }
 }
 
+/// What differs between two configurations and takes effect only at the next start.
+fn needs_restart(old: &Config, new: &Config) -> Vec<String> {
+    let differs = [
+        ("domains", old.domains != new.domains),
+        ("hostname", old.hostname != new.hostname),
+        ("listen", old.listen != new.listen),
+        ("store.dir", old.store_dir != new.store_dir),
+        ("pages.sites", old.pages_sites != new.pages_sites),
+        ("names.roots", old.names.roots != new.names.roots),
+        (
+            "names.resolver_listen",
+            old.names.resolver_listen != new.names.resolver_listen,
+        ),
+        ("mail", old.mail != new.mail),
+        ("dial.map", old.dial_map != new.dial_map),
+        ("trace", old.trace != new.trace),
+        (
+            "tls.certificates",
+            old.certificates.is_empty() != new.certificates.is_empty(),
+        ),
+        ("control", old.control != new.control),
+        ("stop.drain_s", old.stop_drain != new.stop_drain),
+    ];
+    differs
+        .into_iter()
+        .filter(|(_, differs)| *differs)
+        .map(|(key, _)| key.to_owned())
+        .collect()
+}
+
 fn waits(message: &QueuedMessage) -> bool {
-    message.recipients.iter().any(|recipient| recipient.state == QueueState::Waiting)
+    message
+        .recipients
+        .iter()
+        .any(|recipient| recipient.state == QueueState::Waiting)
 }
 
 fn now() -> Change {
     Change::at(WallTime(clock::wall().0))
 }
 
-fn value(result: &impl Serialize) -> Answer {
+pub(crate) fn value(result: &impl Serialize) -> Answer {
     serde_json::to_value(result)
         .map_err(|error| Message::new("serve-internal").with("why", error.to_string()))
 }
@@ -339,9 +413,9 @@ pub(crate) fn submit(recording: &Arc<Recording>, frames: &str) -> Result<(), Mes
 
 /// The records of a lump.
 pub(crate) fn decode(frames: &str) -> Result<Vec<Record>, Message> {
-    let bytes = BASE64.decode(frames).map_err(|error| {
-        Message::new("serve-internal").with("why", error.to_string())
-    })?;
+    let bytes = BASE64
+        .decode(frames)
+        .map_err(|error| Message::new("serve-internal").with("why", error.to_string()))?;
     Ok(codec::Reader::new(&bytes).collect())
 }
 
@@ -372,11 +446,21 @@ pub(crate) async fn records(
             size += bytes.len();
         }
         if size > LUMP_BYTES {
-            stream.item(&Records { frames: encode(lump.drain(..)) }).await.map_err(gone)?;
+            stream
+                .item(&Records {
+                    frames: encode(lump.drain(..)),
+                })
+                .await
+                .map_err(gone)?;
             size = 0;
         }
     }
-    stream.item(&Records { frames: encode(lump) }).await.map_err(gone)?;
+    stream
+        .item(&Records {
+            frames: encode(lump),
+        })
+        .await
+        .map_err(gone)?;
     while follow {
         match news.recv().await {
             Ok(News { record, .. }) => {
@@ -394,5 +478,5 @@ pub(crate) async fn records(
             Err(RecvError::Closed) => break,
         }
     }
-    value::<Value>(&serde_json::json!({}))
+    value(&Done {})
 }

@@ -11,13 +11,11 @@ use guichet_proto::session::SourceId;
 use guichet_proto::smtp::{self, Fate, Job, TlsPolicy};
 use guichet_proto::{Reply, Service, Verb, pop3};
 use guichet_services::mail::outside::{
-    Facts, Later, Letter, LetterBody, MailHost, MxHost, MxPlan, Names, NamesError, Relay,
-    RelayOutcome, Verdict,
+    Facts, Later, Letter, LetterBody, MailHost, MailHosts, MxHost, MxPlan, Names, NamesError,
+    Relay, RelayOutcome, Verdict,
 };
 use guichet_services::mail::{Mail, Maildrop, Peer, Reception, Submission};
-use guichet_services::names::resolver::{
-    Answer, HostAddresses, MxPlan as Plan, Question,
-};
+use guichet_services::names::resolver::{Answer, HostAddresses, MxPlan as Plan, Question};
 use guichet_trace::Cause;
 use rustls_pki_types::ServerName;
 
@@ -99,7 +97,10 @@ impl Answering for MaildropEntry {
     }
 
     fn begin(&self, _: &Arrival) -> (pop3::Server, Maildrop) {
-        (pop3::Server::new(self.settings.clone()), Maildrop::new(self.mail.clone()))
+        (
+            pop3::Server::new(self.settings.clone()),
+            Maildrop::new(self.mail.clone()),
+        )
     }
 
     fn refusal(&self) -> Vec<u8> {
@@ -120,7 +121,7 @@ impl Facts for FactsInTrace {
 pub(super) struct MailNames(pub(super) Arc<Resolver>);
 
 impl Names for MailNames {
-    fn mail_hosts(&self, domain: &str, cause: Cause) -> Later<Result<MxPlan, NamesError>> {
+    fn mail_hosts(&self, domain: &str, cause: Cause) -> Later<Result<MailHosts, NamesError>> {
         let (resolver, domain) = (self.0.clone(), domain.to_owned());
         Box::pin(async move { mail_hosts(&resolver, &domain, cause).await })
     }
@@ -130,22 +131,39 @@ async fn mail_hosts(
     resolver: &Resolver,
     domain: &str,
     cause: Cause,
-) -> Result<MxPlan, NamesError> {
-    let ask = async |name: &Name, qtype| -> Answer {
-        let question = Question { name: name.clone(), qtype };
-        resolver.resolve(question, vec![cause]).await
+) -> Result<MailHosts, NamesError> {
+    let mut causes = Vec::new();
+    let mut ask = async |name: &Name, qtype| -> Answer {
+        let question = Question {
+            name: name.clone(),
+            qtype,
+        };
+        let answer = resolver.resolve(question, vec![cause]).await;
+        causes.extend(&answer.causes);
+        answer
     };
     let name = guichet_services::names::parse_name(domain)
         .ok_or_else(|| NamesError(format!("{domain} is not a domain name")))?;
     let found = ask(&name, guichet_proto::dns::Rtype::MX).await;
     let random = || getrandom::u32().unwrap_or_default(); // only spreads the load
     let targets = match Plan::new(&found, random) {
-        Plan::Hosts(targets) => {
-            targets.into_iter().map(|target| (target.preference, target.host)).collect()
-        }
+        Plan::Hosts(targets) => targets
+            .into_iter()
+            .map(|target| (target.preference, target.host))
+            .collect(),
         Plan::Implicit(name) => vec![(0, name)],
-        Plan::NullMx => return Ok(MxPlan::Null),
-        Plan::NoSuchDomain => return Ok(MxPlan::NoSuchDomain),
+        Plan::NullMx => {
+            return Ok(MailHosts {
+                plan: MxPlan::Null,
+                causes,
+            });
+        }
+        Plan::NoSuchDomain => {
+            return Ok(MailHosts {
+                plan: MxPlan::NoSuchDomain,
+                causes,
+            });
+        }
         Plan::Unknown(why) => return Err(NamesError(why)),
     };
     let mut hosts = Vec::new();
@@ -161,11 +179,18 @@ async fn mail_hosts(
                 Vec::new()
             }
         };
-        hosts.push(MxHost { preference, name: host.to_string(), addresses });
+        hosts.push(MxHost {
+            preference,
+            name: host.to_string(),
+            addresses,
+        });
     }
     match unknown {
         Some(why) if hosts.iter().all(|host| host.addresses.is_empty()) => Err(NamesError(why)),
-        _ => Ok(MxPlan::Hosts(hosts)),
+        _ => Ok(MailHosts {
+            plan: MxPlan::Hosts(hosts),
+            causes,
+        }),
     }
 }
 
@@ -178,7 +203,7 @@ pub(super) struct RelayByDial {
 }
 
 impl Relay for RelayByDial {
-    fn deliver(&self, host: MailHost, letter: Letter, cause: Cause) -> Later<RelayOutcome> {
+    fn deliver(&self, host: MailHost, letter: Letter) -> Later<RelayOutcome> {
         let call = Call {
             target: Target {
                 address: (host.address, RELAY_PORT).into(),
@@ -186,11 +211,15 @@ impl Relay for RelayByDial {
             },
             organisation: self.organisation.clone(),
             service: "queue".into(),
-            causes: vec![cause],
+            causes: letter.causes.clone(),
             tls: server_name(&host).map(|name| (self.tls.clone(), name)),
             implicit_tls: false,
         };
-        let tls = if call.tls.is_some() { TlsPolicy::IfOffered } else { TlsPolicy::Never };
+        let tls = if call.tls.is_some() {
+            TlsPolicy::IfOffered
+        } else {
+            TlsPolicy::Never
+        };
         let job = Job {
             client_name: self.host_name.clone(),
             tls,
@@ -202,22 +231,40 @@ impl Relay for RelayByDial {
                 size_bytes: letter.body.size_bytes(),
                 utf8: letter.utf8,
                 eight_bit: letter.eight_bit,
-                causes: vec![cause],
+                causes: letter.causes.clone(),
             }],
         };
         let dial = self.dial.clone();
         Box::pin(async move {
-            let service = LetterSource { body: letter.body, sent: 0 };
-            let done = dial.run("smtp", call, |_| (smtp::Client::new(job), service)).await;
+            let service = LetterSource {
+                body: letter.body,
+                sent: 0,
+            };
+            let done = dial
+                .run("smtp", call, |_| (smtp::Client::new(job), service))
+                .await;
             match done {
-                Err(DialError::Connect { exchange, error, address }
-                | DialError::Tls { exchange, error, address }) => RelayOutcome::Unusable {
+                Err(
+                    DialError::Connect {
+                        exchange,
+                        error,
+                        address,
+                    }
+                    | DialError::Tls {
+                        exchange,
+                        error,
+                        address,
+                    },
+                ) => RelayOutcome::Unusable {
                     words: format!("{} ({address}) does not answer: {error}", host.name),
                     permanent: false,
                     exchange: Some(Cause { exchange, part: 0 }),
                 },
                 Ok(done) => {
-                    let exchange = Some(Cause { exchange: done.exchange, part: 1 });
+                    let exchange = Some(Cause {
+                        exchange: done.exchange,
+                        part: 1,
+                    });
                     outcome(&done.session, &done.ending, &letter.recipients, exchange)
                 }
             }
@@ -227,7 +274,9 @@ impl Relay for RelayByDial {
 
 fn server_name(host: &MailHost) -> Option<ServerName<'static>> {
     let name = host.name.trim_end_matches('.').to_owned();
-    ServerName::try_from(name).ok().or(Some(ServerName::IpAddress(IpAddr::into(host.address))))
+    ServerName::try_from(name)
+        .ok()
+        .or(Some(ServerName::IpAddress(IpAddr::into(host.address))))
 }
 
 fn outcome(
@@ -244,16 +293,26 @@ fn outcome(
         Ending::Broken(error) | Ending::Tls(error) => Some(error.to_string()),
     };
     let failed = outcome.failed.or(broken);
-    let decided = fates.iter().any(|fate| !matches!(fate, Fate::Deferred { .. }));
+    let decided = fates
+        .iter()
+        .any(|fate| !matches!(fate, Fate::Deferred { .. }));
     if let (Some(words), false) = (failed, decided) {
-        return RelayOutcome::Unusable { words, permanent: false, exchange };
+        return RelayOutcome::Unusable {
+            words,
+            permanent: false,
+            exchange,
+        };
     }
     let verdict = |fate: Fate| match fate {
         Fate::Delivered { words } => Verdict::Delivered { words },
         Fate::Deferred { words, .. } => Verdict::Deferred { words },
         Fate::Refused { words, .. } => Verdict::Failed { words },
     };
-    let results = recipients.iter().cloned().zip(fates.into_iter().map(verdict)).collect();
+    let results = recipients
+        .iter()
+        .cloned()
+        .zip(fates.into_iter().map(verdict))
+        .collect();
     RelayOutcome::Answered { results, exchange }
 }
 

@@ -5,7 +5,7 @@
 //! together by the table in [`wiring`].
 
 mod echo;
-mod handler;
+pub(crate) mod handler;
 mod mail;
 mod names;
 mod pages;
@@ -35,9 +35,9 @@ use crate::output::Message;
 use crate::recording::{self, Recording};
 use crate::texts::Language;
 use crate::watch::{Guard, Watch};
-pub use wiring::Sockets;
-pub(crate) use names::ResolverDatagrams;
+pub(crate) use names::{ResolverDatagrams, ResolverEntry, ZoneDatagrams, ZoneEntry};
 pub(crate) use resolver::{Resolver, root_hints};
+pub use wiring::Sockets;
 
 /// Password hashes computed at a time: each takes some 20 MB.
 const HASHES_AT_ONCE: usize = 2;
@@ -82,9 +82,11 @@ impl Instance {
                     .with("folder", config.store_dir.as_path())
                     .with("why", error.to_string())
             })?,
-            Err(error) => return Err(Message::new("serve-store")
-                .with("folder", config.store_dir.as_path())
-                .with("why", error.to_string())),
+            Err(error) => {
+                return Err(Message::new("serve-store")
+                    .with("folder", config.store_dir.as_path())
+                    .with("why", error.to_string()));
+            }
         };
         let mail = Arc::new(mail(&config, &store, &recorder)?);
         let instance = Arc::new(Self {
@@ -128,14 +130,37 @@ impl Instance {
         report
     }
 
+    /// Does not wait any longer: what is under way is cut.
+    pub async fn cut(&self) -> StopReport {
+        self.server.stop(Duration::ZERO).await
+    }
+
+    /// Why configured services do not listen.
+    pub fn remarks(&self) -> Vec<(Service, Message)> {
+        self.remarks
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
     /// The watch address, if the instance serves one.
     pub(crate) fn watch(&self) -> Result<Watch, Message> {
-        let guard = Guard::new(token(&self.config.watch_token_file)?, self.config.domains.clone());
-        Ok(Watch::new(self.recording.clone(), guard, self.organisation.to_string()))
+        let guard = Guard::new(
+            token(&self.config.watch_token_file)?,
+            self.config.domains.clone(),
+        );
+        Ok(Watch::new(
+            self.recording.clone(),
+            guard,
+            self.organisation.to_string(),
+        ))
     }
 
     pub(crate) fn remark(&self, service: Service, message: Message) {
-        self.remarks.lock().unwrap_or_else(PoisonError::into_inner).push((service, message));
+        self.remarks
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push((service, message));
     }
 
     fn run_queue(self: &Arc<Self>) -> Result<(), Message> {
@@ -145,9 +170,18 @@ impl Instance {
             organisation: self.organisation.clone(),
             tls: ClientTls::opportunistic().map_err(|error| tls_message(&error))?,
         };
-        let addresses = self.config.listen.get(&Service::Smtp).map_or_else(Vec::new, |listen| {
-            listen.addresses.iter().map(SocketAddr::ip).filter(|ip| !ip.is_unspecified()).collect()
-        });
+        let addresses = self
+            .config
+            .listen
+            .get(&Service::Smtp)
+            .map_or_else(Vec::new, |listen| {
+                listen
+                    .addresses
+                    .iter()
+                    .map(SocketAddr::ip)
+                    .filter(|ip| !ip.is_unspecified())
+                    .collect()
+            });
         let configured = &self.config.mail.queue;
         let settings = QueueSettings {
             schedule: Schedule {
@@ -156,7 +190,10 @@ impl Instance {
                 lifetime: configured.expire,
                 ..Schedule::default()
             },
-            ourselves: Ourselves { names: vec![self.config.hostname.clone()], addresses },
+            ourselves: Ourselves {
+                names: vec![self.config.hostname.clone()],
+                addresses,
+            },
             ..QueueSettings::default()
         };
         let names = Arc::new(mail::MailNames(self.resolver.clone()));
@@ -190,7 +227,9 @@ fn start_recording(config: &Config) -> Result<(Recorder, Arc<Recording>), Messag
         },
     };
     Recording::start(settings).map_err(|error| {
-        Message::new("serve-trace").with("folder", folder.as_path()).with("why", &error)
+        Message::new("serve-trace")
+            .with("folder", folder.as_path())
+            .with("why", &error)
     })
 }
 
@@ -199,7 +238,9 @@ fn server_tls(config: &Config) -> Result<Option<ServerTls>, Message> {
         return Ok(None);
     }
     identities(config).and_then(|identities| {
-        ServerTls::new(identities).map(Some).map_err(|error| tls_message(&error))
+        ServerTls::new(identities)
+            .map(Some)
+            .map_err(|error| tls_message(&error))
     })
 }
 
@@ -222,17 +263,21 @@ pub(crate) fn zones(folder: &Path) -> Result<Zones, Message> {
         return Ok(Zones::new([]));
     }
     let loaded = Zones::load(folder).map_err(|error| {
-        Message::new("serve-zones").with("folder", folder).with("why", error.to_string())
+        Message::new("serve-zones")
+            .with("folder", folder)
+            .with("why", error.to_string())
     })?;
-    for finding in &loaded.findings {
-        tracing::warn!("{finding:?}");
+    for (file, finding) in &loaded.warnings {
+        tracing::warn!("{}: {finding}", file.display());
     }
     Ok(loaded.zones)
 }
 
 fn pages(config: &Config) -> Result<Pages, Message> {
     let failed = |error: &std::io::Error| {
-        Message::new("serve-sites").with("folder", config.pages_sites.as_path()).with("why", error)
+        Message::new("serve-sites")
+            .with("folder", config.pages_sites.as_path())
+            .with("why", error)
     };
     std::fs::create_dir_all(&config.pages_sites).map_err(|error| failed(&error))?;
     let default_site = config.domains.first().map(|domain| format!("www.{domain}"));
@@ -268,7 +313,11 @@ fn resolver(
     organisation: Arc<str>,
 ) -> Resolver {
     let hints = root_hints(&config.names.roots);
-    let local = config.names.roots.iter().any(|root| root.ip().is_loopback());
+    let local = config
+        .names
+        .roots
+        .iter()
+        .any(|root| root.ip().is_loopback());
     Resolver::new(dial(config, recorder, server), hints, local, organisation)
 }
 
@@ -282,7 +331,11 @@ fn mail(config: &Config, store: &Store, recorder: &Recorder) -> Result<Mail, Mes
     let domains = config
         .domains
         .iter()
-        .map(|name| Domain { name: name.clone(), catch_all: None, language })
+        .map(|name| Domain {
+            name: name.clone(),
+            catch_all: None,
+            language,
+        })
         .collect();
     Ok(Mail {
         store: store.clone(),
@@ -290,7 +343,10 @@ fn mail(config: &Config, store: &Store, recorder: &Recorder) -> Result<Mail, Mes
         directory: Arc::new(Directory::new(store.clone(), domains)),
         clock: Arc::new(guichet_services::mail::outside::SystemClock),
         facts: Arc::new(mail::FactsInTrace(recorder.clone())),
-        limits: Limits { message_bytes_max: config.mail.size_bytes_most, ..Limits::default() },
+        limits: Limits {
+            message_bytes_max: config.mail.size_bytes_most,
+            ..Limits::default()
+        },
         host: config.hostname.clone(),
     })
 }
@@ -301,7 +357,9 @@ pub(crate) fn token(file: &Path) -> Result<String, Message> {
     use std::os::unix::fs::OpenOptionsExt;
 
     let failed = |error: &std::io::Error| {
-        Message::new("serve-token").with("file", file).with("why", error)
+        Message::new("serve-token")
+            .with("file", file)
+            .with("why", error)
     };
     match std::fs::read_to_string(file) {
         Ok(text) if text.trim().len() >= 16 => return Ok(text.trim().to_owned()),

@@ -13,7 +13,7 @@ use guichet_trace::{Cause, Direction, ExchangeId};
 use super::resolver::Resolver;
 
 /// Answers for our zones.
-pub(super) struct ZoneDatagrams(pub(super) Arc<Names>);
+pub(crate) struct ZoneDatagrams(pub(crate) Arc<Names>);
 
 impl Datagrams for ZoneDatagrams {
     fn protocol(&self) -> &'static str {
@@ -63,7 +63,9 @@ impl Datagrams for ResolverDatagrams {
                 let (resolver, query) = (self.0.clone(), query.to_vec());
                 let causes = exchange.map(|exchange| Cause { exchange, part: 1 });
                 Handled::Later(Box::pin(async move {
-                    let found = resolver.resolve(question, causes.into_iter().collect()).await;
+                    let found = resolver
+                        .resolve(question, causes.into_iter().collect())
+                        .await;
                     let mut reply = Vec::new();
                     respond(&query, &found, Carrier::Udp, &mut reply).then_some(reply)
                 }))
@@ -77,10 +79,10 @@ impl Datagrams for ResolverDatagrams {
 }
 
 /// Answers for our zones over connections.
-pub(super) struct ZoneEntry(pub(super) Arc<Names>);
+pub(crate) struct ZoneEntry(pub(crate) Arc<Names>);
 
 /// The decisions of one such connection.
-pub(super) struct ZoneDialogue(Arc<Names>);
+pub(crate) struct ZoneDialogue(Arc<Names>);
 
 impl Answering for ZoneEntry {
     type Session = stream::Server;
@@ -106,9 +108,73 @@ impl Service for ZoneDialogue {
 
     fn ask(&mut self, ask: stream::Ask) -> Reply<stream::Answer> {
         let mut out = Vec::new();
-        Reply::Now(match answer(&self.0.zones(), &ask.0, Carrier::Tcp, &mut out) {
-            Answered::Sent { .. } => stream::Answer::Reply(out),
-            Answered::Silent(_) => stream::Answer::Silence,
+        Reply::Now(
+            match answer(&self.0.zones(), &ask.0, Carrier::Tcp, &mut out) {
+                Answered::Sent { .. } => stream::Answer::Reply(out),
+                Answered::Silent(_) => stream::Answer::Silence,
+            },
+        )
+    }
+}
+
+/// The resolver over connections, for stub resolvers whose answer did not fit a datagram.
+pub(crate) struct ResolverEntry(pub(crate) Arc<Resolver>);
+
+/// The decisions of one such connection.
+pub(crate) struct ResolverDialogue {
+    resolver: Arc<Resolver>,
+    exchange: ExchangeId,
+    part: u32,
+}
+
+impl Answering for ResolverEntry {
+    type Session = stream::Server;
+    type Service = ResolverDialogue;
+
+    fn protocol(&self) -> &'static str {
+        "dns"
+    }
+
+    fn begin(&self, arrival: &Arrival) -> (stream::Server, ResolverDialogue) {
+        let (resolver, exchange) = (self.0.clone(), arrival.exchange);
+        (
+            stream::Server::default(),
+            ResolverDialogue {
+                resolver,
+                exchange,
+                part: 0,
+            },
+        )
+    }
+
+    fn refusal(&self) -> Vec<u8> {
+        Vec::new()
+    }
+}
+
+impl Service for ResolverDialogue {
+    type Ask = stream::Ask;
+    type Answer = stream::Answer;
+
+    fn ask(&mut self, ask: stream::Ask) -> Reply<stream::Answer> {
+        self.part += 1;
+        let question = match stub_question(&ask.0) {
+            Stub::Silent(_) => return Reply::Now(stream::Answer::Silence),
+            Stub::Reply(reply) => return Reply::Now(stream::Answer::Reply(reply)),
+            Stub::Resolve(question) => question,
+        };
+        let resolver = self.resolver.clone();
+        let cause = Cause {
+            exchange: self.exchange,
+            part: self.part,
+        };
+        Reply::later(async move {
+            let found = resolver.resolve(question, vec![cause]).await;
+            let mut reply = Vec::new();
+            match respond(&ask.0, &found, Carrier::Tcp, &mut reply) {
+                true => stream::Answer::Reply(reply),
+                false => stream::Answer::Silence,
+            }
         })
     }
 }

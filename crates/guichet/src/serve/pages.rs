@@ -20,7 +20,10 @@ impl Answering for PagesEntry {
     }
 
     fn begin(&self, _: &Arrival) -> (Server, PagesDialogue) {
-        (Server::new(Settings::new(self.scheme, unix_seconds)), self.pages.dialogue())
+        (
+            Server::new(Settings::new(self.scheme, unix_seconds)),
+            self.pages.dialogue(),
+        )
     }
 
     fn refusal(&self) -> Vec<u8> {

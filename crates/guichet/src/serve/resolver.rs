@@ -37,7 +37,10 @@ impl Resolver {
         Self {
             dial,
             roots,
-            limits: Limits { local_servers, ..Limits::default() },
+            limits: Limits {
+                local_servers,
+                ..Limits::default()
+            },
             cache: Mutex::new(Cache::new(CACHE_ENTRIES_MAX)),
             organisation,
         }
@@ -62,7 +65,10 @@ impl Resolver {
 
     async fn ask(&self, walk: &mut Walk, ask: &Ask, causes: &[Cause]) {
         let call = Call {
-            target: Target { address: ask.server, host: ask.host.to_string() },
+            target: Target {
+                address: ask.server,
+                host: ask.host.to_string(),
+            },
             organisation: self.organisation.clone(),
             service: "resolver".into(),
             causes: causes.to_vec(),
@@ -84,8 +90,14 @@ impl Resolver {
             let heard = walk.heard(&mut self.cache(), bytes, Some(cause), clock::now());
             heard == Heard::Taken
         };
-        let answered =
-            self.dial.datagram("dns", call, &ask.bytes, ask.patience, |_, bytes| about(bytes), heard);
+        let answered = self.dial.datagram(
+            "dns",
+            call,
+            &ask.bytes,
+            ask.patience,
+            |_, bytes| about(bytes),
+            heard,
+        );
         match answered.await.1 {
             Ok(_) => None,
             Err(error) if error.kind() == std::io::ErrorKind::TimedOut => Some(Failure::Timeout),
@@ -95,14 +107,21 @@ impl Resolver {
 
     async fn ask_by_connection(&self, walk: &mut Walk, ask: &Ask, call: Call) -> Option<Failure> {
         let query = ask.bytes.clone();
-        let called = self.dial.run("dns", call, |_| (stream::Client::new(query), Nothing));
+        let called = self
+            .dial
+            .run("dns", call, |_| (stream::Client::new(query), Nothing));
         let done = match tokio::time::timeout(ask.patience, called).await {
             Err(_) => return Some(Failure::Timeout),
             Ok(Err(_)) => return Some(Failure::Unreachable),
             Ok(Ok(done)) => done,
         };
-        let Some(reply) = done.session.into_reply() else { return Some(Failure::Unreachable) };
-        let cause = Some(Cause { exchange: done.exchange, part: 1 });
+        let Some(reply) = done.session.into_reply() else {
+            return Some(Failure::Unreachable);
+        };
+        let cause = Some(Cause {
+            exchange: done.exchange,
+            part: 1,
+        });
         match walk.heard(&mut self.cache(), &reply, cause, clock::now()) {
             Heard::Taken => None,
             Heard::Ignored(_) => Some(Failure::Unreachable), // nothing else comes on this stream
@@ -137,7 +156,9 @@ pub(crate) fn root_hints(roots: &[SocketAddr]) -> Vec<RootHint> {
         return ROOTS
             .iter()
             .filter_map(|(letter, v4, v6)| {
-                let addresses = [v4, v6].iter().filter_map(|ip| ip.parse::<IpAddr>().ok());
+                let addresses = [v4, v6]
+                    .into_iter()
+                    .filter_map(|ip| ip.parse::<IpAddr>().ok());
                 Some(RootHint {
                     name: parse_name(&format!("{letter}.root-servers.net"))?,
                     addresses: addresses.map(|ip| SocketAddr::new(ip, 53)).collect(),
@@ -146,5 +167,9 @@ pub(crate) fn root_hints(roots: &[SocketAddr]) -> Vec<RootHint> {
             .collect();
     }
     let name = parse_name("root").into_iter();
-    name.map(|name| RootHint { name, addresses: roots.to_vec() }).collect()
+    name.map(|name| RootHint {
+        name,
+        addresses: roots.to_vec(),
+    })
+    .collect()
 }

@@ -29,8 +29,11 @@ impl Sockets {
     /// Binds every address of the configuration. Services that begin with TLS are left out when
     /// there is no certificate.
     pub fn bind(config: &Config) -> Result<Self, Message> {
-        let mut sockets =
-            Self { listeners: BTreeMap::new(), datagrams: BTreeMap::new(), resolver: Vec::new() };
+        let mut sockets = Self {
+            listeners: BTreeMap::new(),
+            datagrams: BTreeMap::new(),
+            resolver: Vec::new(),
+        };
         let organisation: Arc<str> = config.domains.first().map_or("", String::as_str).into();
         for (&service, listen) in &config.listen {
             if service.begins_with_tls() && config.certificates.is_empty() {
@@ -121,7 +124,10 @@ fn wire_listener(
     bound: BoundListener,
 ) -> Result<(), Message> {
     let mail = || instance.mail.clone();
-    let pages = |scheme| PagesEntry { pages: instance.pages.clone(), scheme };
+    let pages = |scheme| PagesEntry {
+        pages: instance.pages.clone(),
+        scheme,
+    };
     let secured = service.begins_with_tls();
     match service {
         Service::Echo => serve(instance, bound, Echo),
@@ -130,11 +136,25 @@ fn wire_listener(
         Service::Https => serve(instance, bound, pages(Scheme::Https)),
         Service::Smtp => {
             let settings = smtp_settings(instance, smtp::Kind::Reception, secured);
-            serve(instance, bound, ReceptionEntry { mail: mail(), settings })
+            serve(
+                instance,
+                bound,
+                ReceptionEntry {
+                    mail: mail(),
+                    settings,
+                },
+            )
         }
         Service::Submission | Service::Submissions => {
             let settings = smtp_settings(instance, smtp::Kind::Submission, secured);
-            serve(instance, bound, SubmissionEntry { mail: mail(), settings })
+            serve(
+                instance,
+                bound,
+                SubmissionEntry {
+                    mail: mail(),
+                    settings,
+                },
+            )
         }
         Service::Pop3 | Service::Pop3s => {
             let settings = pop3::Settings {
@@ -143,7 +163,14 @@ fn wire_listener(
                 auth_in_clear: instance.config.mail.clear_logins,
                 ..pop3::Settings::new(instance.config.hostname.clone())
             };
-            serve(instance, bound, MaildropEntry { mail: mail(), settings })
+            serve(
+                instance,
+                bound,
+                MaildropEntry {
+                    mail: mail(),
+                    settings,
+                },
+            )
         }
         Service::Watch => serve(instance, bound, WatchEntry(Arc::new(instance.watch()?))),
     }
@@ -180,6 +207,11 @@ fn serve_datagrams<D: guichet_engine::Datagrams>(
 ) -> Result<(), Message> {
     instance
         .server
-        .serve_datagrams(socket, datagrams, instance.organisation.clone(), service.into())
+        .serve_datagrams(
+            socket,
+            datagrams,
+            instance.organisation.clone(),
+            service.into(),
+        )
         .map_err(|error| Message::io(&error))
 }

@@ -30,8 +30,14 @@ struct Watcher {
 impl Events {
     pub(super) fn new(recording: Arc<Recording>) -> Self {
         let news = recording.subscribe();
-        let watcher = Watcher { recording, news, told: HashMap::new() };
-        Self { next: Box::pin(watcher.first()) }
+        let watcher = Watcher {
+            recording,
+            news,
+            told: HashMap::new(),
+        };
+        Self {
+            next: Box::pin(watcher.first()),
+        }
     }
 
     pub(super) fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Vec<u8>> {

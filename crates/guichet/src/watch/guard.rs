@@ -15,7 +15,9 @@ pub struct Guard {
 pub(super) enum Verdict {
     Welcome,
     /// The token stood in the address: it goes into a cookie and out of sight.
-    FirstTime { cookie: String },
+    FirstTime {
+        cookie: String,
+    },
     /// In words.
     Refused(&'static str),
 }
@@ -37,9 +39,9 @@ impl Guard {
         if self.shows_cookie(request) {
             return Verdict::Welcome;
         }
-        let given = request.query().and_then(|query| {
-            query.split('&').find_map(|pair| pair.strip_prefix("t="))
-        });
+        let given = request
+            .query()
+            .and_then(|query| query.split('&').find_map(|pair| pair.strip_prefix("t=")));
         match given {
             Some(token) if same(token, &self.token) => Verdict::FirstTime {
                 cookie: format!("{COOKIE}={}; Path=/; HttpOnly; SameSite=Strict", self.token),
@@ -91,5 +93,9 @@ fn is_from_here(request: &Request) -> bool {
 /// Compares without telling by the time taken how much was right.
 fn same(given: &str, token: &str) -> bool {
     given.len() == token.len()
-        && given.bytes().zip(token.bytes()).fold(0, |sum, (one, other)| sum | (one ^ other)) == 0
+        && given
+            .bytes()
+            .zip(token.bytes())
+            .fold(0, |sum, (one, other)| sum | (one ^ other))
+            == 0
 }

@@ -37,7 +37,11 @@ pub struct Watch {
 impl Watch {
     /// Shows `recording` to whoever `guard` lets in.
     pub fn new(recording: Arc<Recording>, guard: Guard, title: String) -> Self {
-        Self { recording, guard, title }
+        Self {
+            recording,
+            guard,
+            title,
+        }
     }
 }
 
@@ -63,7 +67,13 @@ impl Answering for WatchEntry {
 
     fn begin(&self, _: &Arrival) -> (Server, WatchDialogue) {
         let settings = Settings::new(Scheme::Http, unix_seconds);
-        (Server::new(settings), WatchDialogue { watch: self.0.clone(), events: None })
+        (
+            Server::new(settings),
+            WatchDialogue {
+                watch: self.0.clone(),
+                events: None,
+            },
+        )
     }
 
     fn refusal(&self) -> Vec<u8> {
@@ -126,7 +136,12 @@ impl WatchDialogue {
         if path == "/api/journeys" {
             let lines = recording.look(|view| {
                 let picture = view.picture();
-                picture.journeys().iter().map(json::listed).collect::<Vec<_>>().join(",")
+                picture
+                    .journeys()
+                    .iter()
+                    .map(json::listed)
+                    .collect::<Vec<_>>()
+                    .join(",")
             });
             return json_response(200, format!("[{lines}]"));
         }
@@ -136,7 +151,11 @@ impl WatchDialogue {
                 ("Content-Type", "text/event-stream"),
                 ("Cache-Control", "no-store"),
             ]);
-            return Response { status: 200, fields, body: Body::Stream };
+            return Response {
+                status: 200,
+                fields,
+                body: Body::Stream,
+            };
         }
         if let Some(id) = path.strip_prefix("/api/journeys/") {
             return match pages::journey_json(recording, id, &texts) {
@@ -168,7 +187,10 @@ fn html(status: u16, page: String) -> Response {
         ("Content-Type", "text/html; charset=utf-8"),
         ("Cache-Control", "no-store"),
         // The table refreshes itself without script; nothing else may run or load.
-        ("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"),
+        (
+            "Content-Security-Policy",
+            "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
+        ),
         ("X-Content-Type-Options", "nosniff"),
         ("Referrer-Policy", "no-referrer"),
     ]);

@@ -2,11 +2,11 @@
 
 use std::fmt::Write;
 
+use guichet_trace::JourneyId;
 use guichet_trace::render::diagram::{Style, diagram};
 use guichet_trace::render::json;
 use guichet_trace::render::list::{Detail, steps};
 use guichet_trace::render::story::story;
-use guichet_trace::JourneyId;
 
 use crate::recording::Recording;
 use crate::texts::Texts;
@@ -25,7 +25,12 @@ td.number{text-align:right}pre{overflow-x:auto;line-height:1.25}";
 pub(super) fn table(recording: &Recording, title: &str, texts: &Texts) -> String {
     let mut page = head(title, texts, Some(REFRESH_S));
     let say = |key: &str| escaped(&texts.say(key, &[]));
-    let _ = write!(page, "<h1>{}</h1>\n<p>{}</p>\n", escaped(title), say("watch-intro"));
+    let _ = write!(
+        page,
+        "<h1>{}</h1>\n<p>{}</p>\n",
+        escaped(title),
+        say("watch-intro")
+    );
     recording.look(|view| {
         let picture = view.picture();
         let journeys = picture.journeys();
@@ -78,8 +83,16 @@ pub(super) fn journey(recording: &Recording, id: &str, texts: &Texts) -> Option<
         for sentence in story(&journey, texts) {
             let _ = writeln!(page, "<p>{}</p>", escaped(&sentence));
         }
-        let style = Style { width: DIAGRAM_COLUMNS, unicode: true, detail: Detail::Every };
-        let _ = writeln!(page, "<pre>{}</pre>\n<ul>", escaped(&diagram(&journey, style, texts)));
+        let style = Style {
+            width: DIAGRAM_COLUMNS,
+            unicode: true,
+            detail: Detail::Every,
+        };
+        let _ = writeln!(
+            page,
+            "<pre>{}</pre>\n<ul>",
+            escaped(&diagram(&journey, style, texts))
+        );
         for step in steps(&journey, Detail::Every, texts) {
             let _ = writeln!(page, "<li>{}</li>", escaped(&step.line));
         }

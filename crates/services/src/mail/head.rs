@@ -185,8 +185,8 @@ pub struct Stamp<'a> {
     pub client: std::net::IpAddr,
     /// This server's name.
     pub host: &'a str,
-    /// Protocol version and cipher; empty without TLS.
-    pub tls: &'a str,
+    /// Protocol version and cipher; `None` without TLS.
+    pub tls: Option<&'a guichet_trace::Secured>,
     /// The client has logged in.
     pub authenticated: bool,
     /// The client asked for SMTPUTF8.
@@ -214,10 +214,10 @@ impl Stamp<'_> {
             std::net::IpAddr::V4(address) => format!("[{address}]"),
             std::net::IpAddr::V6(address) => format!("[IPv6:{address}]"),
         };
-        let tls = match self.tls {
-            "" => String::new(),
-            facts => format!(" ({})", facts.replace(['(', ')', '\\', '\r', '\n'], " ")),
-        };
+        let tls = self
+            .tls
+            .map(|facts| format!(" ({} {})", facts.version, facts.cipher))
+            .unwrap_or_default();
         let recipient = match self.recipient {
             Some(address) if self.may_show(address) => {
                 format!("\r\n\tfor <{address}>")
@@ -242,7 +242,7 @@ impl Stamp<'_> {
     /// The word of RFC 3848, or of RFC 6531 section 4.3.
     fn protocol(&self) -> String {
         let base = if self.utf8 { "UTF8SMTP" } else { "ESMTP" };
-        let secured = if self.tls.is_empty() { "" } else { "S" };
+        let secured = if self.tls.is_some() { "S" } else { "" };
         let authenticated = if self.authenticated { "A" } else { "" };
         format!("{base}{secured}{authenticated}")
     }
@@ -343,7 +343,7 @@ mod tests {
             client_name: "pc",
             client: [127, 0, 0, 1].into(),
             host: "mail.sud.test",
-            tls: "",
+            tls: None,
             authenticated: false,
             utf8: false,
             id: "1",
@@ -384,7 +384,6 @@ mod tests {
         let name = "x\r\nBcc: evil@a\r\n (";
         let received = Stamp {
             client_name: name,
-            tls: "a)\r\nB: c",
             ..stamp()
         }
         .received();

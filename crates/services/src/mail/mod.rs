@@ -33,7 +33,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use guichet_store::{Store, StoreError};
-use guichet_trace::ExchangeId;
+use guichet_trace::{ExchangeId, Secured};
 
 use crate::accounts::{Accounts, Directory};
 pub use head::HEAD_BYTES_MAX;
@@ -94,7 +94,7 @@ pub struct Peer {
     /// Its address.
     pub address: IpAddr,
     /// Protocol version and cipher, set once TLS is in force.
-    pub tls: Arc<OnceLock<String>>,
+    pub tls: Arc<OnceLock<Secured>>,
 }
 
 /// What a failing store means to whoever is connected, who can only wait.

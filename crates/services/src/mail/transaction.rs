@@ -104,7 +104,7 @@ impl Transaction {
             client_name: &self.opening.client_name,
             client: peer.address,
             host: &mail.host,
-            tls: peer.tls.get().map_or("", String::as_str),
+            tls: peer.tls.get(),
             authenticated,
             utf8: self.opening.utf8,
             id: &self.id,
