@@ -157,14 +157,26 @@ impl<S: Session> Dialogue<S> {
 
     /// Appends what arrived.
     pub fn receive(&mut self, bytes: &[u8]) {
-        self.input.extend_from_slice(bytes);
+        self.input_buffer().extend_from_slice(bytes);
     }
 
     /// The input buffer, to read into its end directly. It has no memory while nothing waits, so a
     /// driver that serves many connections swaps one big buffer in before it reads and takes it
     /// back with [`Dialogue::return_buffer`].
     pub fn input_buffer(&mut self) -> &mut Vec<u8> {
+        if self.used > INPUT_BYTES_MOST {
+            self.drop_used();
+        }
         &mut self.input
+    }
+
+    /// Under back-pressure something always waits behind what is used up: it must not pile up.
+    fn drop_used(&mut self) {
+        if let Piece::Bytes(range) = &mut self.piece {
+            *range = range.start - self.used..range.end - self.used;
+        }
+        self.input.drain(..self.used);
+        self.used = 0;
     }
 
     /// Gives up the input buffer; what is unused stays here in a buffer of its own size.
@@ -524,8 +536,11 @@ impl<S: Session> Dialogue<S> {
                     self.used += used;
                     self.end_body(now, None, tap)
                 }
-                Step::More(used) => {
+                Step::More(used) if used > 0 => {
                     self.used += used;
+                    Taken::Told // a lone CR was put aside; more may wait behind it
+                }
+                Step::More(_) => {
                     self.compact();
                     match (self.ended, form) {
                         (Ended::No, _) => Taken::Nothing,
@@ -663,6 +678,7 @@ impl<S: Session> Dialogue<S> {
 
     /// Tells the session something that is not a message on the wire.
     fn tell(&mut self, now: Moment, input: Input<'_, S::Answer>) {
+        self.outbox.unread_bytes = self.input.len() - self.used;
         self.session.on(now, input, &mut self.outbox);
     }
 

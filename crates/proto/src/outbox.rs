@@ -64,7 +64,7 @@ pub struct Outbox<Ask> {
     pub(crate) part: u32,
     pub(crate) patience: Option<Duration>,
     pub(crate) wake_at: Option<Moment>,
-    /// Bytes that wait behind the message being handled.
+    /// Bytes that wait behind what is being handled.
     pub(crate) unread_bytes: usize,
 }
 
@@ -188,7 +188,7 @@ impl<Ask> Outbox<Ask> {
         self.wake_at = moment;
     }
 
-    /// How many bytes had already arrived behind the message being handled: what a peer said
+    /// How many bytes had already arrived behind what is being handled: what a peer said
     /// without waiting for the reply (RFC 2920 3.1). Zero proves nothing, the rest may be under
     /// way; so use it to refuse, never to trust.
     pub fn unread_bytes(&self) -> usize {
