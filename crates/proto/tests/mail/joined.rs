@@ -19,6 +19,8 @@ pub struct Seen {
     pub messages: Vec<String>,
     pub notes: Vec<String>,
     pub body: Vec<u8>,
+    /// The wire itself, to show that a check on the rest can fail.
+    pub unmasked: Vec<u8>,
     pub causes: Vec<(u32, String, Cause)>,
 }
 
@@ -28,6 +30,7 @@ impl Tap for Seen {
     }
 
     fn message(&mut self, message: Tapped<'_>) {
+        self.unmasked.extend_from_slice(message.bytes);
         let mut bytes = message.bytes.to_vec();
         for mask in &message.about.masks {
             let end = mask.end.min(bytes.len());
