@@ -222,8 +222,12 @@ impl Zone {
     fn add(&mut self, record: &Record) {
         let folded = Folded::new(record.owner.as_slice());
         // Every name between the owner and the apex exists, if only because of what is below it.
-        for labels in self.apex.label_count()..=folded.labels() {
-            self.nodes.entry(folded.tail(labels).into()).or_default();
+        for labels in (self.apex.label_count()..=folded.labels()).rev() {
+            let name = folded.tail(labels);
+            if self.nodes.contains_key(name) {
+                break; // and so do those above it
+            }
+            self.nodes.insert(name.into(), Node::default());
         }
         let Some(node) = self.nodes.get_mut(folded.key()) else {
             return;

@@ -295,7 +295,7 @@ fn a_strangers_zone_cannot_make_us_work() {
     internet.limits.glueless_max = 1_000;
     internet.limits.queries_max = 1_000;
     internet.resolve("x.trap.sud.test", Rtype::A);
-    assert!(internet.hops.len() <= 30, "{}", internet.hops.len());
+    assert!(internet.hops.len() <= 22, "{}", internet.hops.len());
 }
 
 #[test]
