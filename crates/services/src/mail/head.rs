@@ -3,7 +3,7 @@
 //! Only what is needed to carry a message: which fields there are and where. What they mean is the
 //! reader's affair.
 
-use guichet_trace::WallTime;
+use guichet_trace::{Secured, WallTime};
 
 /// Longest head we take. Nobody's is longer; without a limit it would have to be held in memory.
 pub const HEAD_BYTES_MAX: usize = 256 << 10;
@@ -185,8 +185,8 @@ pub struct Stamp<'a> {
     pub client: std::net::IpAddr,
     /// This server's name.
     pub host: &'a str,
-    /// Protocol version and cipher; `None` without TLS.
-    pub tls: Option<&'a guichet_trace::Secured>,
+    /// What TLS gave, if it is in force.
+    pub tls: Option<&'a Secured>,
     /// The client has logged in.
     pub authenticated: bool,
     /// The client asked for SMTPUTF8.
@@ -214,10 +214,12 @@ impl Stamp<'_> {
             std::net::IpAddr::V4(address) => format!("[{address}]"),
             std::net::IpAddr::V6(address) => format!("[IPv6:{address}]"),
         };
-        let tls = self
-            .tls
-            .map(|facts| format!(" ({} {})", facts.version, facts.cipher))
-            .unwrap_or_default();
+        let tls = match self.tls {
+            None => String::new(),
+            Some(Secured {
+                version, cipher, ..
+            }) => format!("\r\n\t({version}, {cipher})"),
+        };
         let recipient = match self.recipient {
             Some(address) if self.may_show(address) => {
                 format!("\r\n\tfor <{address}>")
@@ -374,9 +376,24 @@ mod tests {
             }
             .protocol()
         };
-        assert_eq!(words("TLSv1.3", false, false), "ESMTPS");
-        assert_eq!(words("TLSv1.3", true, false), "ESMTPSA");
-        assert_eq!(words("", true, true), "UTF8SMTPA");
+        let secured = Secured {
+            version: "TLSv1.3".into(),
+            cipher: "TLS_AES_128_GCM_SHA256".into(),
+            server_name: String::new(),
+            key: [0; 16],
+        };
+        assert_eq!(words(Some(&secured), false, false), "ESMTPS");
+        assert_eq!(words(Some(&secured), true, false), "ESMTPSA");
+        assert_eq!(words(None, true, true), "UTF8SMTPA");
+        let tls = Stamp {
+            tls: Some(&secured),
+            ..stamp()
+        }
+        .received();
+        assert!(
+            tls.contains("with ESMTPS\r\n\t(TLSv1.3, TLS_AES_128_GCM_SHA256)\r\n\tid"),
+            "{tls}"
+        );
     }
 
     #[test]

@@ -93,7 +93,7 @@ pub struct Peer {
     pub exchange: ExchangeId,
     /// Its address.
     pub address: IpAddr,
-    /// Protocol version and cipher, set once TLS is in force.
+    /// What TLS gave, set once it is in force.
     pub tls: Arc<OnceLock<Secured>>,
 }
 

@@ -1,6 +1,7 @@
 //! Scenarios over a real store: no socket, no name server, a clock set by hand.
 
 mod collecting;
+mod dialogues;
 mod incoming;
 mod lasting;
 mod outgoing;

@@ -153,7 +153,7 @@ impl World {
         Change::at(self.mail.clock.wall())
     }
 
-    fn peer(&self) -> Peer {
+    pub fn peer(&self) -> Peer {
         let count = self.exchanges.fetch_add(1, Ordering::SeqCst);
         Peer {
             exchange: ExchangeId(u64::from(count)),
