@@ -4,6 +4,7 @@ mod collecting;
 mod dialogues;
 mod incoming;
 mod lasting;
+mod model;
 mod outgoing;
 mod running;
 mod world;
