@@ -24,3 +24,4 @@ error-runtime = The program cannot wait for events: { $why }.
 error-unknown-host = The name { $host } has no address. Is it written right?
 error-unreachable = { $host } port { $port } cannot be reached: { $why }.
 error-unknown = It failed, and there is nothing more to say about it.
+error-write = { $file } cannot be written: { $why }.

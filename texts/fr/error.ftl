@@ -24,3 +24,4 @@ error-runtime = Le programme ne peut pas attendre d’événements : { $why }.
 error-unknown-host = Le nom { $host } n’a pas d’adresse. Est-il bien écrit ?
 error-unreachable = { $host } port { $port } est hors d’atteinte : { $why }.
 error-unknown = Cela a échoué, et il n’y a rien de plus à en dire.
+error-write = { $file } ne peut pas être écrit : { $why }.

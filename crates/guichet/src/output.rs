@@ -251,6 +251,41 @@ impl<'t> Output<'t> {
     }
 }
 
+/// What a drawing on standard output may use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Look {
+    /// Columns.
+    pub width: usize,
+    /// Box characters and arrows.
+    pub unicode: bool,
+}
+
+impl Look {
+    /// Without a terminal that says its width.
+    const USUAL_WIDTH: usize = 100;
+
+    /// The width of the terminal (or `COLUMNS`), and the characters of the locale.
+    pub fn here() -> Self {
+        let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        let asked = || variable("COLUMNS").and_then(|columns| columns.parse().ok());
+        let terminal = rustix::termios::tcgetwinsize(io::stdout()).ok();
+        let width = terminal
+            .map(|size| usize::from(size.ws_col))
+            .filter(|&width| width > 0);
+        let locale = ["LC_ALL", "LC_CTYPE", "LANG"]
+            .iter()
+            .find_map(|name| variable(name));
+        let unicode = locale.is_some_and(|locale| {
+            let locale = locale.to_ascii_lowercase();
+            locale.contains("utf-8") || locale.contains("utf8")
+        });
+        Self {
+            width: width.or_else(asked).unwrap_or(Self::USUAL_WIDTH),
+            unicode,
+        }
+    }
+}
+
 /// A line on standard error. That it cannot be written can be told to nobody.
 fn warn(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{text}");

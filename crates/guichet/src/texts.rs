@@ -82,8 +82,8 @@ macro_rules! sources {
 }
 
 sources![
-    "cli", "clients", "config", "connect", "control", "echo", "error", "explain", "init", "serve",
-    "trace", "watch",
+    "cli", "clients", "config", "connect", "control", "echo", "error", "explain", "init",
+    "journey", "serve", "trace", "watch",
 ];
 
 type Bundle = FluentBundle<FluentResource>;

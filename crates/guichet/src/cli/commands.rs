@@ -1,8 +1,9 @@
 //! The commands and their arguments.
 
 use std::net::IpAddr;
+use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 
 /// The commands.
 #[derive(Debug, Subcommand)]
@@ -31,6 +32,9 @@ pub enum Command {
     /// Mail that waits.
     #[command(subcommand)]
     Queue(Queue),
+    /// What happened.
+    #[command(subcommand)]
+    Trace(Trace),
     /// Keyboard and socket at once.
     Connect(Connect),
     /// Sends, compares, times.
@@ -198,6 +202,96 @@ pub struct QueueId {
 pub struct QueueRetry {
     /// Its queue id; every message without it.
     pub id: Option<String>,
+}
+
+/// What can be done with the trace.
+#[derive(Debug, Subcommand)]
+pub enum Trace {
+    /// Every journey.
+    List(TraceList),
+    /// One journey, drawn and told.
+    Show(TraceShow),
+    /// Journeys as they come.
+    Follow(TraceList),
+    /// Until a letter has come to its end.
+    Wait(TraceWait),
+    /// In a form for other programs.
+    Export(TraceExport),
+}
+
+/// Which journeys are meant.
+#[derive(Clone, Debug, Default, Args)]
+pub struct Wanted {
+    /// The letter with that Message-ID.
+    #[arg(long, value_name = "ID")]
+    pub message_id: Option<String>,
+    /// Letters to that address.
+    #[arg(long, value_name = "ADDR")]
+    pub to: Option<String>,
+    /// Letters from that address.
+    #[arg(long, value_name = "ADDR")]
+    pub from: Option<String>,
+}
+
+/// Arguments of `trace list` and `trace follow`.
+#[derive(Debug, Args)]
+pub struct TraceList {
+    /// Which.
+    #[command(flatten)]
+    pub wanted: Wanted,
+}
+
+/// Arguments of `trace show`.
+#[derive(Debug, Args)]
+pub struct TraceShow {
+    /// Its id; without it the newest.
+    pub id: Option<String>,
+    /// Which.
+    #[command(flatten)]
+    pub wanted: Wanted,
+    /// Also the messages that move nothing.
+    #[arg(long)]
+    pub every: bool,
+}
+
+/// Arguments of `trace wait`.
+#[derive(Debug, Args)]
+pub struct TraceWait {
+    /// Which.
+    #[command(flatten)]
+    pub wanted: Wanted,
+    /// For how long, in seconds.
+    #[arg(long, value_name = "S", default_value_t = 30)]
+    pub timeout: u64,
+}
+
+/// Arguments of `trace export`.
+#[derive(Debug, Args)]
+pub struct TraceExport {
+    /// Its id; everything without it.
+    pub id: Option<String>,
+    /// Which.
+    #[command(flatten)]
+    pub wanted: Wanted,
+    /// The form.
+    #[arg(long, value_enum, value_name = "FORMAT", default_value = "json")]
+    pub format: TraceFormat,
+    /// The file; standard output without it.
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+/// The forms of an export.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum TraceFormat {
+    /// JSON lines, one message each.
+    Json,
+    /// A sequence diagram for documents.
+    Mermaid,
+    /// A capture file for Wireshark.
+    Pcapng,
+    /// Transcripts that can be replayed.
+    Dialogue,
 }
 
 /// Arguments of `connect`.

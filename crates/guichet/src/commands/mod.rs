@@ -16,6 +16,7 @@ mod queue;
 pub mod reach;
 mod serve;
 mod server;
+mod trace;
 
 use std::future::Future;
 use std::path::PathBuf;
@@ -41,6 +42,7 @@ pub fn run(cli: Cli, output: &Output<'_>) -> Outcome {
         Command::Alias(args) => wait(alias::run(args, global, output)),
         Command::Domain(args) => wait(domain::run(args, global, output)),
         Command::Queue(args) => wait(queue::run(args, global, output)),
+        Command::Trace(args) => wait(trace::run(args, global, output)),
         Command::Connect(args) => connect::run(&args, output),
         Command::Echo(args) => wait(echo::run(args, output)),
         Command::Explain(args) => explain::run(args, output),
