@@ -21,7 +21,7 @@ impl Address {
     pub fn parse(text: &str) -> Option<Self> {
         let (local, domain) = text.rsplit_once('@')?;
         let domain = domain.strip_suffix('.').unwrap_or(domain);
-        if domain.is_empty() || !domain.chars().all(is_domain_character) {
+        if !is_domain(domain) && !is_literal(domain) {
             return None;
         }
         Some(Self {
@@ -46,6 +46,11 @@ impl Address {
     /// The domain, in lower case, without a final dot.
     pub fn domain(&self) -> &str {
         &self.domain
+    }
+
+    /// Whether the domain can be looked up: a name, in ASCII.
+    pub fn has_domain_name(&self) -> bool {
+        self.domain.is_ascii() && !self.domain.starts_with('[')
     }
 
     /// The same without what follows the first `+` (`bob+lists@` is `bob@`); `None` if there is no
@@ -79,8 +84,20 @@ fn plain_local(local: &str) -> Option<&str> {
     (!local.is_empty() && local.chars().all(good)).then_some(local)
 }
 
-fn is_domain_character(c: char) -> bool {
-    c.is_alphanumeric() || matches!(c, '-' | '.' | '_' | '[' | ']' | ':')
+/// Labels of letters, digits, hyphens and underscores, in the lengths of RFC 1035 section 2.3.4.
+fn is_domain(domain: &str) -> bool {
+    let good = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_');
+    let is_label = |label: &str| (1..=63).contains(&label.len()) && label.chars().all(good);
+    domain.len() <= 253 && domain.split('.').all(is_label)
+}
+
+/// An address in brackets (RFC 5321 section 4.1.3).
+fn is_literal(domain: &str) -> bool {
+    let inner = domain
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'));
+    let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | ':');
+    inner.is_some_and(|inner| !inner.is_empty() && inner.chars().all(good))
 }
 
 #[cfg(test)]
@@ -121,9 +138,31 @@ mod tests {
             "\"\"@sud.test",
             "bob@sud.test\0",
             "bob@su d",
+            "bob@.",
+            "bob@a..b",
+            "bob@.a",
+            "bob@[]",
+            "bob@[127.0.0.1",
+            "bob@a:b",
         ] {
             assert_eq!(read(text), None, "{text:?}");
         }
+    }
+
+    #[test]
+    fn an_address_in_brackets_cannot_be_looked_up() {
+        for (text, known) in [
+            ("b@a.test", true),
+            ("b@[127.0.0.1]", false),
+            ("b@école.test", false),
+        ] {
+            assert_eq!(
+                Address::parse(text).unwrap().has_domain_name(),
+                known,
+                "{text}"
+            );
+        }
+        assert_eq!(read(&format!("b@{}.test", "a".repeat(64))), None);
     }
 
     #[test]

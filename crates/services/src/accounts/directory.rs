@@ -121,6 +121,7 @@ impl Directory {
             waiting.extend(walk.step(&text)?.into_iter().rev());
         }
         Ok(match (walk.targets.is_empty(), walk.opened.is_empty()) {
+            (false, _) if walk.targets.len() > TARGETS_MAX => Found::Tangled,
             (false, _) => Found::Leads(walk.targets),
             (true, true) => Found::Unknown,
             (true, false) => Found::Tangled,

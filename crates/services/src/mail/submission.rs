@@ -109,6 +109,10 @@ impl Submission {
             .map_err(|error| unavailable(&error))?;
         match found {
             Found::Leads(targets) => transaction.add(&self.mail, &address.to_string(), targets),
+            Found::Elsewhere if !address.has_domain_name() => {
+                let words = format!("Write a domain name in ASCII behind the @ of <{text}>");
+                Err(Refusal::new(553, "5.1.2", words))
+            }
             Found::Elsewhere => {
                 transaction.add(&self.mail, text, vec![Target::Remote(text.to_owned())])
             }

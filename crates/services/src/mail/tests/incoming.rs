@@ -252,6 +252,30 @@ async fn submission_takes_mail_only_from_its_own_people_under_their_own_names() 
 }
 
 #[tokio::test]
+async fn submission_takes_any_address_that_can_be_looked_up() {
+    let nord = World::new("nord.test", &["alice"]).await;
+    let mut service = nord.submission("alice@nord.test").await;
+    ask(&mut service, mail_from("alice@nord.test")).await;
+    for (recipient, expected) in [
+        ("bob@sud.test", "accepted"),
+        ("bob@xn--cole-9oa.test", "accepted"),
+        ("bob@localhost", "accepted"),
+        ("alice@nord.test", "accepted"),
+        ("nobody@nord.test", "550 5.1.1"),
+        ("bob@[127.0.0.1]", "553 5.1.2"),
+        ("bob@école.test", "553 5.1.2"),
+        ("bob@sud..test", "553 5.1.3"),
+        ("bob%far.test@sud.test", "553 5.1.3"),
+    ] {
+        assert_eq!(
+            code(&ask(&mut service, rcpt(recipient)).await),
+            expected,
+            "{recipient}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn submission_completes_the_head_and_takes_bcc_out() {
     let nord = World::new("nord.test", &["alice", "adam"]).await;
     let mut service = nord.submission("alice@nord.test").await;
