@@ -32,14 +32,16 @@ pub fn opening(language: Language, host: &str, queue_id: &str) -> String {
     match language {
         Language::English => format!(
             "This is the mail server {host}.\n\n\
-             It could not deliver your message to everybody. Nothing more will be tried for the\n\
-             addresses below; all others have been, or are being, served.\n\n\
+             It could not deliver your message to everybody. Nothing more will\n\
+             be tried for the addresses below; all others have been, or are\n\
+             being, served.\n\n\
              Its name here is {queue_id}.\n"
         ),
         Language::French => format!(
             "Ici le serveur de courrier {host}.\n\n\
-             Il n'a pas pu remettre votre message à tous. Plus rien ne sera tenté pour les adresses\n\
-             ci-dessous ; les autres ont été servies, ou le seront.\n\n\
+             Il n'a pas pu remettre votre message à tous. Plus rien ne sera\n\
+             tenté pour les adresses ci-dessous ; les autres ont été servies,\n\
+             ou le seront.\n\n\
              Son nom ici est {queue_id}.\n"
         ),
     }
@@ -50,7 +52,7 @@ pub fn failure(language: Language, address: &str, reason: Reason, words: &str) -
     let why = match (language, reason) {
         (Language::English, Reason::Refused) => "It was refused:",
         (Language::English, Reason::TooLate) => {
-            "It could not be handed over in time. The last attempt said:"
+            "It could not be handed over in time. The last attempt:"
         }
         (Language::French, Reason::Refused) => "Il a été refusé :",
         (Language::French, Reason::TooLate) => {
@@ -64,12 +66,34 @@ pub fn failure(language: Language, address: &str, reason: Reason, words: &str) -
 pub fn closing(language: Language) -> &'static str {
     match language {
         Language::English => {
-            "Check the addresses, then send the message again. If they are right, show this report to\n\
-             whoever looks after your mail: what follows says exactly what happened.\n"
+            "Check the addresses, then send the message again. If they are\n\
+             right, show this report to whoever looks after your mail: what\n\
+             follows says exactly what happened.\n"
         }
         Language::French => {
-            "Vérifiez les adresses, puis renvoyez le message. Si elles sont justes, montrez ce rapport à\n\
-             la personne qui s'occupe de votre courrier : la suite dit exactement ce qui s'est passé.\n"
+            "Vérifiez les adresses, puis renvoyez le message. Si elles sont\n\
+             justes, montrez ce rapport à la personne qui s'occupe de votre\n\
+             courrier : la suite dit exactement ce qui s'est passé.\n"
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn our_own_lines_need_no_folding_on_the_way() {
+        for language in [Language::English, Language::French] {
+            let refused = failure(language, "bob@sud.test", Reason::Refused, "550");
+            let late = failure(language, "bob@sud.test", Reason::TooLate, "451");
+            let opening = opening(language, "mail.nord.test", "0123456789");
+            for line in [&opening, &refused, &late, closing(language)]
+                .into_iter()
+                .flat_map(str::lines)
+            {
+                assert!(line.chars().count() <= 72, "{line}");
+            }
         }
     }
 }
