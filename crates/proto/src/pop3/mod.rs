@@ -4,8 +4,8 @@
 //! 3206), STLS (RFC 2595), AUTH PLAIN (RFC 5034), TOP and UIDL.
 //!
 //! ```text
-//! table.rs    which command is legal when     server.rs, login.rs   the server's side
-//! limits.rs   sizes, counts, times            client.rs             the client's side
+//! table.rs    which command is legal when     server.rs, login.rs, maildrop.rs
+//! limits.rs   sizes, counts, times            client.rs, job.rs
 //! ask.rs      what both ask their service
 //! ```
 //!
@@ -13,11 +13,14 @@
 
 pub mod ask;
 pub mod client;
+pub mod job;
 pub mod limits;
 mod login;
+mod maildrop;
 pub mod server;
 pub mod table;
 
 pub use ask::{Answer, Ask, Collect, Collected, Entry};
-pub use client::{Client, Fetch, Job, Outcome, TlsPolicy};
+pub use client::Client;
+pub use job::{Fetch, Job, Outcome, TlsPolicy};
 pub use server::{Server, Settings, refusal_when_full};

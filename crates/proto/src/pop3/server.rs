@@ -5,13 +5,13 @@
 
 use alloc::format;
 use alloc::string::{String, ToString};
-use alloc::vec::Vec;
 
 use guichet_trace::{Cause, Moment, Verb};
 
-use super::ask::{Answer, Ask, Entry};
+use super::ask::{Answer, Ask};
 use super::limits::{AUTH_LINE_BYTES_MOST, COMMAND_LINE_BYTES_MOST, ERRORS_MOST, SERVER_PATIENCE};
 use super::login::Step;
+use super::maildrop::{self, Held, Maildrop};
 use super::table::{Command, Stage};
 use crate::common::words::{first_word, push_plain};
 use crate::outbox::Outbox;
@@ -60,20 +60,11 @@ pub struct Server {
     /// The name USER gave.
     pub(super) login: String,
     pub(super) auth_failures: u32,
-    maildrop: Vec<Held>,
+    maildrop: Maildrop,
     /// Messages sent so far, which number the parts of the exchange.
     retrievals: u32,
     errors: u32,
     stopping: bool,
-}
-
-/// A message of the maildrop.
-#[derive(Debug)]
-struct Held {
-    entry: Entry,
-    deleted: bool,
-    /// The part of its latest retrieval; 0 if it was not retrieved.
-    part: u32,
 }
 
 /// What the session is in the middle of.
@@ -113,7 +104,7 @@ impl Server {
             secured: settings.secured,
             login: String::new(),
             auth_failures: 0,
-            maildrop: Vec::new(),
+            maildrop: Maildrop::default(),
             retrievals: 0,
             errors: 0,
             stopping: false,
@@ -216,7 +207,7 @@ impl Server {
             Command::User => self.user(argument.trim_matches(' '), out),
             Command::Pass => self.pass(argument, out),
             Command::Stat => {
-                let (count, octets) = self.total();
+                let (count, octets) = self.maildrop.total();
                 self.yes(&format!("{count} {octets}"), out);
             }
             Command::List => self.list(argument, |held| held.entry.octets.to_string(), out),
@@ -225,11 +216,9 @@ impl Server {
             Command::Top => self.top(argument, out),
             Command::Dele => self.delete(argument, out),
             Command::Rset => {
-                self.maildrop
-                    .iter_mut()
-                    .for_each(|held| held.deleted = false);
-                let (count, octets) = self.total();
-                let words = format!("{} ({octets} octets)", messages(count));
+                self.maildrop.unmark();
+                let (count, octets) = self.maildrop.total();
+                let words = format!("{} ({octets} octets)", maildrop::messages(count));
                 self.yes(&words, out);
             }
             Command::Noop => self.yes("nothing done", out),
@@ -255,89 +244,60 @@ impl Server {
         self.wait(out);
     }
 
-    /// How many messages there are that are not marked, and their size.
-    fn total(&self) -> (usize, u64) {
-        let kept = self.maildrop.iter().filter(|held| !held.deleted);
-        kept.fold((0, 0), |(count, octets), held| {
-            (count + 1, octets + held.entry.octets)
-        })
-    }
-
     /// LIST and UIDL (RFC 1939 sections 5 and 7): of one message, or of all that are not marked.
     fn list(&mut self, argument: &str, show: impl Fn(&Held) -> String, out: &mut Out) {
-        if !argument.trim_matches(' ').is_empty() {
-            return match self.number(argument) {
-                Err(words) => self.mistake(&words, out),
-                Ok((index, number)) => {
-                    let words = format!("{number} {}", show(&self.maildrop[index]));
-                    self.yes(&words, out);
-                }
-            };
+        if argument.trim_matches(' ').is_empty() {
+            out.say(OK, self.maildrop.list(show).as_bytes());
+            return self.wait(out);
         }
-        let (count, octets) = self.total();
-        let mut text = format!("+OK {} ({octets} octets)\r\n", messages(count));
-        for (index, held) in self.maildrop.iter().enumerate() {
-            if !held.deleted {
-                text.push_str(&format!("{} ", index + 1));
-                push_plain(&mut text, &show(held), 70);
-                text.push_str("\r\n");
+        match self.maildrop.find(argument) {
+            Err(words) => self.mistake(&words, out),
+            Ok((number, held)) => {
+                let words = format!("{number} {}", show(held));
+                self.yes(&words, out);
             }
-        }
-        text.push_str(".\r\n");
-        out.say(OK, text.as_bytes());
-        self.wait(out);
-    }
-
-    /// The index and number of a message that is there and not marked.
-    fn number(&self, text: &str) -> Result<(usize, u32), String> {
-        let text = text.trim_matches(' ');
-        let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
-        let number = text.parse::<u32>().ok().filter(|_| is_number);
-        let number = number.ok_or("a message number is expected")?;
-        let index = (number as usize).wrapping_sub(1);
-        match self.maildrop.get(index) {
-            None => Err(format!(
-                "there is no message {number}, only {}",
-                self.maildrop.len()
-            )),
-            Some(held) if held.deleted => Err(format!("message {number} is marked for deletion")),
-            Some(_) => Ok((index, number)),
         }
     }
 
     fn retrieve(&mut self, argument: &str, out: &mut Out) {
-        let (index, number) = match self.number(argument) {
-            Ok(found) => found,
-            Err(words) => return self.mistake(&words, out),
-        };
-        self.retrievals += 1;
-        out.part(self.retrievals);
-        let held = &mut self.maildrop[index];
-        held.part = self.retrievals;
-        let octets = held.entry.octets;
-        out.ask(Ask::Retrieve { number });
-        self.doing = Doing::Asking(Pending::Retrieve { octets });
+        let part = self.retrievals + 1;
+        match self.maildrop.find(argument) {
+            Err(words) => self.mistake(&words, out),
+            Ok((number, held)) => {
+                held.part = part;
+                let octets = held.entry.octets;
+                self.ask_for(Ask::Retrieve { number }, Pending::Retrieve { octets }, out);
+            }
+        }
     }
 
     fn top(&mut self, argument: &str, out: &mut Out) {
         let (message, lines) = first_word(argument.trim_matches(' '));
-        let (_, number) = match self.number(message) {
+        let part = self.retrievals + 1;
+        let (number, held) = match self.maildrop.find(message) {
             Ok(found) => found,
             Err(words) => return self.mistake(&words, out),
         };
-        let is_number = lines.bytes().all(|byte| byte.is_ascii_digit());
-        let Some(lines) = lines.parse::<u32>().ok().filter(|_| is_number) else {
+        let Some(lines) = maildrop::digits(lines) else {
             return self.mistake("a number of lines is expected", out);
         };
-        out.ask(Ask::Top { number, lines });
-        self.doing = Doing::Asking(Pending::Top);
+        held.part = part;
+        self.ask_for(Ask::Top { number, lines }, Pending::Top, out);
+    }
+
+    /// Asks for a message. Each one sent is a part of its own, by TOP as well: fetchmail collects
+    /// with it.
+    fn ask_for(&mut self, ask: Ask, pending: Pending, out: &mut Out) {
+        self.retrievals += 1;
+        out.part(self.retrievals);
+        out.ask(ask);
+        self.doing = Doing::Asking(pending);
     }
 
     fn delete(&mut self, argument: &str, out: &mut Out) {
-        match self.number(argument) {
+        match self.maildrop.find(argument) {
             Err(words) => self.mistake(&words, out),
-            Ok((index, number)) => {
-                let held = &mut self.maildrop[index];
+            Ok((number, held)) => {
                 held.deleted = true;
                 out.part(held.part); // it belongs to the letter it was fetched as
                 let words = format!("message {number} goes when you say QUIT");
@@ -347,8 +307,7 @@ impl Server {
     }
 
     fn quit(&mut self, out: &mut Out) {
-        let marked = (1..).zip(&self.maildrop).filter(|(_, held)| held.deleted);
-        let numbers: Vec<u32> = marked.map(|(number, _)| number).collect();
+        let numbers = self.maildrop.marked();
         if numbers.is_empty() {
             return self.goodbye(out);
         }
@@ -419,15 +378,13 @@ impl Server {
     fn opened(&mut self, answer: Answer, out: &mut Out) {
         match answer {
             Answer::Opened(entries) => {
-                let held = |entry| Held {
-                    entry,
-                    deleted: false,
-                    part: 0,
-                };
-                self.maildrop = entries.into_iter().map(held).collect();
+                self.maildrop = Maildrop::new(entries);
                 self.stage = Stage::Transaction;
-                let (count, octets) = self.total();
-                let words = format!("your maildrop has {} ({octets} octets)", messages(count));
+                let (count, octets) = self.maildrop.total();
+                let words = format!(
+                    "your maildrop has {} ({octets} octets)",
+                    maildrop::messages(count)
+                );
                 self.yes(&words, out);
             }
             Answer::InUse => self.no("[IN-USE] another session has this maildrop open", out),
@@ -498,14 +455,6 @@ pub(super) fn clean(message: Message<'_>) -> Result<&str, &'static str> {
         return Err("a command may not hold control characters");
     }
     core::str::from_utf8(message.bytes).map_err(|_| "a command is ASCII or UTF-8 text")
-}
-
-fn messages(count: usize) -> String {
-    match count {
-        0 => "no mail".into(),
-        1 => "1 message".into(),
-        _ => format!("{count} messages"),
-    }
 }
 
 fn failed(answer: Answer) -> String {
