@@ -169,8 +169,10 @@ impl Client {
             let Some(step) = self.to_send.pop_front() else {
                 return;
             };
-            if self.awaiting.is_empty() && out.unread_bytes() > 0 {
-                return self.fail("the server spoke before it was asked", out);
+            if self.awaiting.is_empty() && out.unread_bytes() > 0 && step != Step::Quit {
+                // It has spoken before it was asked; what it said comes next and is nobody's reply.
+                self.to_send.push_front(step);
+                return;
             }
             self.say(step, out);
             self.awaiting.push_back(step);
@@ -307,7 +309,7 @@ impl Client {
     fn unexpected(&mut self, code: u16, lines: &[String], out: &mut Out) {
         match code {
             421 => self.fail(&said(code, lines), out),
-            _ => self.fail("the server replied to nothing", out),
+            _ => self.fail("the server spoke before it was asked", out),
         }
     }
 
