@@ -7,6 +7,7 @@ use guichet_proto::{
     Cause, Level, Moment, Reply, Service, Session, SourceId, Tap, Tapped, Verb, pop3, smtp,
 };
 use guichet_trace::{Direction, ExchangeId};
+use proptest::prelude::*;
 
 use crate::fakes::{Keeper, Letters, Mail, Maildrop, PASSWORD};
 
@@ -410,4 +411,24 @@ fn no_mail_is_told_too() {
             .iter()
             .all(|text| !text.contains("RETR"))
     );
+}
+
+proptest! {
+    #[test]
+    fn whatever_a_letter_holds_arrives_as_it_was(
+        lines in proptest::collection::vec("[a.\\x00-\\x09é]{0,6}", 0..12),
+        chunk_bytes in 1_usize..40,
+    ) {
+        let text: String = lines.iter().map(|line| format!("{line}\r\n")).collect();
+        let mut letter = letter(0, &["bob@sud.test"], text.len());
+        letter.eight_bit = !text.is_ascii();
+        let (mut client, mut server) = submission(vec![(letter, text.clone().into_bytes())]);
+        join(&mut client, &mut server, chunk_bytes);
+        prop_assert_eq!(&server.service.kept, &[text.clone().into_bytes()]);
+        if text.is_ascii() {
+            let (mut client, mut server) = collection(pop3::TlsPolicy::Never, &[&text]);
+            join(&mut client, &mut server, chunk_bytes);
+            prop_assert_eq!(&client.service.kept, &[text.into_bytes()]);
+        }
+    }
 }

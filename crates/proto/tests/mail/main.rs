@@ -6,4 +6,5 @@ mod fakes;
 mod hostile;
 mod joined;
 mod streams;
+mod thinking;
 mod transcripts;
