@@ -83,7 +83,7 @@ macro_rules! sources {
 
 sources![
     "cli", "clients", "config", "connect", "control", "echo", "error", "explain", "init",
-    "journey", "serve", "trace", "watch",
+    "journey", "lab", "serve", "trace", "watch",
 ];
 
 type Bundle = FluentBundle<FluentResource>;

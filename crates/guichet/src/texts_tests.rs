@@ -81,6 +81,20 @@ fn both_languages_say_the_same_things() {
 }
 
 #[test]
+fn every_file_of_the_catalogue_is_built_in() {
+    for (_, tag) in Language::ALL {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("../../texts")
+            .join(tag);
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            let stem = name.strip_suffix(".ftl").unwrap();
+            assert!(SOURCES.iter().any(|source| source.name == stem), "{name}");
+        }
+    }
+}
+
+#[test]
 fn every_file_is_fluent_and_keeps_to_its_prefix() {
     for source in SOURCES {
         for text in [source.english, source.french] {

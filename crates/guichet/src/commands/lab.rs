@@ -12,6 +12,7 @@ use crate::control::{Client, LabContract};
 use crate::lab::once::{self, Look, Played};
 use crate::lab::{Lab, Options, variables};
 use crate::output::{Failure, Message, Outcome, Output};
+use crate::serve::MOMENT;
 
 /// Columns of a diagram where there is no terminal to ask.
 const WIDTH: usize = 120;
@@ -42,6 +43,8 @@ pub fn run(args: Args, global: &Global, output: &Output<'_>) -> Outcome {
         }
         let done = live(&lab, &args, output).await;
         lab.stop().await;
+        // Whoever asked over the control socket is being answered.
+        tokio::time::sleep(MOMENT).await;
         done
     })
 }

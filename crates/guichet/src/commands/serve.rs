@@ -8,7 +8,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::cli::{Global, Serve};
 use crate::config::{Config, Service};
 use crate::output::{Failure, Message, Outcome, Output};
-use crate::serve::{Instance, Sockets};
+use crate::serve::{Instance, MOMENT, Sockets};
 
 /// Runs it.
 ///
@@ -37,6 +37,8 @@ pub fn run(args: &Serve, global: &Global, output: &Output<'_>) -> Outcome {
             report = instance.stop() => report,
             () = second_signal() => instance.cut().await,
         };
+        // Whoever asked over the control socket is being answered.
+        tokio::time::sleep(MOMENT).await;
         let message = Message::new("serve-stopped")
             .with_shown("finished", report.finished)
             .with_shown("cut", report.cut);
