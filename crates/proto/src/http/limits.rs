@@ -18,6 +18,9 @@ pub const CHUNK_LINE_BYTES_MOST: usize = 256;
 pub const CHUNK_EXTENSION_BYTES_MOST: usize = 1024;
 /// The trailer section of one body, in bytes. Trailers are read and dropped.
 pub const TRAILER_BYTES_MOST: usize = 4 * 1024;
+/// A request body comes at this rate at least, in bytes a second, over its whole length and behind
+/// a first [`IDLE_MOST`]: one byte a minute would hold a connection for years.
+pub const BODY_RATE_LEAST: u64 = 500;
 /// An unwanted request body up to so many bytes is read and dropped, so that the connection can
 /// serve on; a longer one costs the connection.
 pub const DRAIN_BYTES_MOST: u64 = 64 * 1024;

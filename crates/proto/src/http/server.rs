@@ -21,7 +21,9 @@ use super::ask::{Answer, Ask, Body, HeaderBlock, Method, Request, RequestBody, R
 use super::date;
 use super::head::{self, Refusal};
 use super::incoming::{Fault, Incoming, Progress};
-use super::limits::{DRAIN_BYTES_MOST, EMPTY_LINES_MOST, HEAD_BYTES_MOST, IDLE_MOST};
+use super::limits::{
+    BODY_RATE_LEAST, DRAIN_BYTES_MOST, EMPTY_LINES_MOST, HEAD_BYTES_MOST, IDLE_MOST,
+};
 use super::mask;
 use super::response::{Framing, Persistence, write_chunk, write_head};
 use crate::outbox::Outbox;
@@ -242,6 +244,7 @@ impl Server {
         let refusal = match progress {
             Progress::More => return,
             Progress::Whole(bytes) => {
+                out.wake_at(None);
                 self.current.body = Unread::Nothing;
                 self.state = State::Finishing;
                 return out.ask(Ask::Finish { bytes });
@@ -381,7 +384,7 @@ impl Server {
 
     /// The service wants the body.
     fn accept(&mut self, now: Moment, bytes_most: u64, out: &mut Outbox<Ask>) {
-        let incoming = match self.current.body {
+        let (incoming, bytes_most) = match self.current.body {
             Unread::Nothing => {
                 self.state = State::Finishing;
                 return out.ask(Ask::Finish { bytes: 0 });
@@ -389,9 +392,11 @@ impl Server {
             Unread::Length(length) if length > bytes_most => {
                 return self.refuse(now, TOO_LARGE, out);
             }
-            Unread::Length(length) => Incoming::length(length),
-            Unread::Chunked => Incoming::chunked(bytes_most),
+            Unread::Length(length) => (Incoming::length(length), length),
+            Unread::Chunked => (Incoming::chunked(bytes_most), bytes_most),
         };
+        let time_most = Duration::from_secs(bytes_most / BODY_RATE_LEAST);
+        out.wake_at(Some(now.after(self.settings.idle_most + time_most)));
         if self.current.continues {
             let line = b"HTTP/1.1 100 Continue\r\n\r\n";
             out.say(Verb::new("100"), line)

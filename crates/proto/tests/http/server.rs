@@ -6,6 +6,7 @@ use std::sync::Arc;
 use guichet_proto::http::{Answer, Ask, Body, Field, HeaderBlock, Response, Server};
 use guichet_proto::player::{Ours, Player, play_in_all_chunks};
 use guichet_proto::session::NoTap;
+use guichet_proto::transcript::{Step, Transcript};
 use guichet_proto::{Dialogue, Moment, Next, Reply, Service};
 
 use crate::peers::{FakeSite, server};
@@ -225,4 +226,40 @@ fn the_fields_that_matter_reach_the_service() {
     assert_eq!((request.path(), request.query()), ("/a", Some("b=c")));
     assert_eq!(request.fields.get(Field::SecFetchSite), Some("same-origin"));
     assert_eq!(request.fields.get(Field::Origin), None);
+}
+
+/// The parser beneath takes these heads; that they are refused is our own doing, and the transcripts
+/// in `refused/` would fail without it.
+#[test]
+fn the_parser_alone_would_take_what_is_refused() {
+    let names = [
+        "bare-lf",
+        "bare-lf-end",
+        "no-host",
+        "two-hosts",
+        "two-lengths",
+        "list-of-lengths",
+        "length-and-chunked",
+        "chunked-twice",
+        "old-chunked",
+        "fragment",
+        "user-in-url",
+    ];
+    for name in names {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../transcripts/http/refused");
+        let text = std::fs::read_to_string(root.join(name).with_extension("dialogue")).unwrap();
+        let head: Vec<u8> = Transcript::parse(&text)
+            .unwrap()
+            .steps
+            .iter()
+            .filter_map(|(_, step)| match step {
+                Step::Client(text) => Some(text.bytes()),
+                _ => None,
+            })
+            .flatten()
+            .collect();
+        let mut fields = [httparse::EMPTY_HEADER; 10];
+        let taken = httparse::Request::new(&mut fields).parse(&head);
+        assert!(matches!(taken, Ok(httparse::Status::Complete(_))), "{name}");
+    }
 }
