@@ -12,7 +12,9 @@ use super::page::{Codings, Content, LocatedFile, Page};
 /// All pages in memory together, in bytes of content.
 const TOTAL_BYTES_MOST: usize = 32 * 1024 * 1024;
 /// However small they are: each has its fields and its key too.
-const PAGES_MOST: usize = 16 * 1024;
+const PAGES_MOST: usize = 8 * 1024;
+/// One file has many URLs, as any letter may be percent-encoded; long ones are not kept.
+const KEY_BYTES_MOST: usize = 512;
 /// So long a page is served without a look at its file.
 const FRESH_MOST: Duration = Duration::from_secs(1);
 
@@ -65,6 +67,9 @@ impl Cache {
         let Content::Memory(bytes) = &page.content else {
             return;
         };
+        if key.len() > KEY_BYTES_MOST {
+            return;
+        }
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let entry = Entry {
             page: page.clone(),

@@ -94,6 +94,7 @@ impl Pages {
                 let fields = HeaderBlock::of([("Location", place)]);
                 (words.refusal(301, fields), None)
             }
+            Found::NoSite => (words.no_site(), None),
             Found::Nothing(status) => (words.refusal(status, HeaderBlock::default()), None),
         }
     }
@@ -111,6 +112,7 @@ impl Pages {
         }
         let site = match self.site(&request.host) {
             Ok(site) => site,
+            Err(error) if status(error) == 404 => return Found::NoSite,
             Err(error) => return Found::Nothing(status(error)),
         };
         match page::locate(&site, &target, codings) {
@@ -151,6 +153,8 @@ enum Found {
     Page(Arc<Page>),
     /// The path lacks its final slash.
     Moved(String),
+    /// The host is none of ours.
+    NoSite,
     /// A status that says why.
     Nothing(u16),
 }

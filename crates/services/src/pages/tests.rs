@@ -2,12 +2,15 @@
 
 use std::fs;
 use std::os::unix::fs::symlink;
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
-use guichet_proto::http::{Fields, RequestBody, Scheme, date};
+use guichet_proto::http::{Field, Fields, RequestBody, Scheme, Server, Settings, date};
+use guichet_proto::player::Player;
+use guichet_proto::session::NoTap;
 use tempfile::TempDir;
 
-use super::page::MEMORY_BYTES_MOST;
+use super::page::{Codings, MEMORY_BYTES_MOST};
 use super::*;
 
 struct Site {
@@ -50,8 +53,6 @@ impl Site {
         self.pages.decide(&request(method, host, target, fields)).0
     }
 }
-
-use guichet_proto::http::Field;
 
 fn request(method: Method, host: &str, target: &str, values: &[(Field, &str)]) -> Request {
     let mut fields = Fields::default();
@@ -152,6 +153,9 @@ fn no_link_leads_out_of_the_folder() {
     symlink("loop", site.path("loop")).unwrap();
     assert_eq!(text(&site.get("/inside")), "p");
     assert_eq!(text(&site.get("/a/parent/a/page")), "p");
+    // The links are good: whoever just opens the path gets what lies outside.
+    assert_eq!(fs::read(site.path("up")).unwrap(), b"o");
+    assert_eq!(fs::read(site.path("sideways")).unwrap(), b"s");
     for out in [
         "/up",
         "/sideways",
@@ -162,6 +166,59 @@ fn no_link_leads_out_of_the_folder() {
     ] {
         assert_eq!(site.get(out).status, 404, "{out}");
     }
+}
+
+/// A folder becomes a link while it is being looked at: there is no moment between check and use.
+#[test]
+fn a_race_leads_nowhere_either() {
+    let site = site(&[("inner/outside", b"inside")]);
+    let (folder, aside, link) = (site.path("inner"), site.path("aside"), site.path("link"));
+    symlink("../..", &link).unwrap();
+    let done = AtomicBool::new(false);
+    let seen = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                for (from, to) in [
+                    (&folder, &aside),
+                    (&link, &folder),
+                    (&folder, &link),
+                    (&aside, &folder),
+                ] {
+                    let _ = fs::rename(from, to);
+                }
+            }
+        });
+        let seen = look_while_it_changes(&site);
+        done.store(true, Ordering::Relaxed);
+        seen
+    });
+    assert_eq!(seen.outside, 0);
+    assert!(seen.inside > 0 && seen.nothing > 0, "{seen:?}");
+}
+
+#[derive(Debug, Default)]
+struct Seen {
+    inside: u32,
+    outside: u32,
+    nothing: u32,
+}
+
+/// Past the cache; until both have been met often, whoever gets the processor when.
+fn look_while_it_changes(site: &Site) -> Seen {
+    let mut seen = Seen::default();
+    let target = target::parse("/inner/outside").unwrap();
+    let began = Instant::now();
+    while seen.inside.min(seen.nothing) < 500 && began.elapsed() < Duration::from_secs(10) {
+        let folder = site.pages.site(HOST).unwrap();
+        match page::locate(&folder, &target, Codings::default()) {
+            Ok(page::Located::File(located)) => match located.load().map(|page| page.content) {
+                Ok(Content::Memory(bytes)) if &*bytes == b"inside" => seen.inside += 1,
+                _ => seen.outside += 1,
+            },
+            _ => seen.nothing += 1,
+        }
+    }
+    seen
 }
 
 #[test]
@@ -355,6 +412,30 @@ fn a_refusal_speaks_the_readers_language() {
     assert!(get("fr").1.contains("Cette page n’existe pas"));
     assert_eq!(get("fr;q=0.4, en;q=0.5").0, "en");
     assert_eq!(get("de").0, "en");
+}
+
+#[test]
+fn an_unknown_host_is_told_so() {
+    let site = site(&[("p", b"p")]);
+    let response = site.ask(Method::Get, "nobody.test", "/p", &[]);
+    assert!(text(&response).contains("There is no such site here"));
+}
+
+#[test]
+fn a_browser_gets_small_and_large_pages_over_one_connection() {
+    let big = vec![b'x'; 200_000];
+    let site = site(&[("index.html", b"<p>home"), ("big", &big)]);
+    let session = Server::new(Settings::new(Scheme::Http, |_| 784_111_777));
+    let mut tap = NoTap;
+    let mut player = Player::new(session, site.pages.dialogue(), 30_000, &mut tap);
+    for target in ["/", "/big", "/none"] {
+        player.hear(format!("GET {target} HTTP/1.1\r\nHost: {HOST}\r\n\r\n").as_bytes());
+    }
+    let heard = String::from_utf8_lossy(player.heard()).into_owned();
+    assert_eq!(heard.matches("HTTP/1.1 200 OK\r\n").count(), 2);
+    assert!(heard.contains("Content-Length: 7\r\n\r\n<p>homeHTTP/1.1"));
+    assert!(heard.contains(&"x".repeat(200_000)));
+    assert!(heard.contains("HTTP/1.1 404 Not Found\r\n"));
 }
 
 #[test]

@@ -34,7 +34,26 @@ impl Words {
 
     /// A small page that says what happened.
     pub(super) fn refusal(self, status: u16, fields: HeaderBlock) -> Response {
-        let (title, sentence) = self.sentences(status);
+        self.page(status, fields, self.sentences(status))
+    }
+
+    /// For a host that has no folder here.
+    pub(super) fn no_site(self) -> Response {
+        let words = match self {
+            Self::English => (
+                "There is no such site here",
+                "This server does not know the name you asked for. Please check the address.",
+            ),
+            Self::French => (
+                "Ce site n’est pas ici",
+                "Ce serveur ne connaît pas le nom que vous avez demandé. Vérifiez l’adresse.",
+            ),
+        };
+        self.page(404, HeaderBlock::default(), words)
+    }
+
+    fn page(self, status: u16, fields: HeaderBlock, words: (&str, &str)) -> Response {
+        let (title, sentence) = words;
         let language = match self {
             Self::English => "en",
             Self::French => "fr",
