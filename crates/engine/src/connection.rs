@@ -27,7 +27,7 @@ use crate::wire::Wire;
 pub(crate) const HANDSHAKE_MOST: Duration = Duration::from_secs(30);
 /// After closing, what the peer still sends is read and dropped for so long, so that it reads our
 /// last words instead of a reset.
-const LINGER_MOST: Duration = Duration::from_secs(1);
+pub(crate) const LINGER_MOST: Duration = Duration::from_secs(1);
 
 /// Who has arrived: what a service may know of a connection when it is made.
 #[derive(Clone, Debug)]

@@ -11,6 +11,7 @@
 //! It drives any [`guichet_proto::Session`] and knows none by name: what is said is decided in
 //! `proto`, what is answered in `services`, who listens where in `guichet`.
 
+pub mod blocking;
 pub mod clock;
 pub mod connection;
 pub mod datagram;
