@@ -88,11 +88,12 @@ impl Wire {
                 .and_then(|version| version.as_str())
                 .unwrap_or("TLS")
                 .replace("TLSv1_", "TLSv1."),
+            // rustls marks the suites of TLS 1.3; IANA's names do not.
             cipher: tls
                 .negotiated_cipher_suite()
                 .and_then(|suite| suite.suite().as_str())
                 .unwrap_or("?")
-                .to_owned(),
+                .replace("TLS13_", "TLS_"),
             server_name,
             key,
         })

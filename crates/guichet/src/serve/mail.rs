@@ -256,7 +256,7 @@ impl Relay for RelayByDial {
                         address,
                     },
                 ) => RelayOutcome::Unusable {
-                    words: format!("{} ({address}) does not answer: {error}", host.name),
+                    words: format!("port {} does not answer: {error}", address.port()),
                     permanent: false,
                     exchange: Some(Cause { exchange, part: 0 }),
                 },
@@ -293,13 +293,11 @@ fn outcome(
         Ending::Broken(error) | Ending::Tls(error) => Some(error.to_string()),
     };
     let failed = outcome.failed.or(broken);
-    let decided = fates
-        .iter()
-        .any(|fate| !matches!(fate, Fate::Deferred { .. }));
-    if let (Some(words), false) = (failed, decided) {
+    if let (Some(words), false) = (failed, outcome.discussed) {
+        let refused = |fate: &Fate| matches!(fate, Fate::Refused { .. });
         return RelayOutcome::Unusable {
             words,
-            permanent: false,
+            permanent: fates.iter().any(refused),
             exchange,
         };
     }
@@ -342,5 +340,89 @@ impl Service for LetterSource {
                 _ => Pulled::Failed,
             }
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use guichet_proto::session::NoTap;
+    use guichet_proto::{Dialogue, Moment, Next};
+
+    /// What the queue learns when the other server says this and then the connection breaks.
+    fn told(server: &str) -> RelayOutcome {
+        let job = Job {
+            client_name: "mail.nord.test".to_owned(),
+            tls: TlsPolicy::Never,
+            login: None,
+            letters: vec![smtp::Letter {
+                sender: "alice@nord.test".to_owned(),
+                recipients: vec!["bob@sud.test".to_owned()],
+                source: LETTER,
+                size_bytes: 2,
+                utf8: false,
+                eight_bit: false,
+                causes: Vec::new(),
+            }],
+        };
+        let now = Moment(0);
+        let mut dialogue = Dialogue::open(smtp::Client::new(job), now);
+        let mut lines = server.lines();
+        let mut letter = Some(b"x\r\n".to_vec());
+        loop {
+            let next = dialogue.next(now, &mut NoTap);
+            let count = dialogue.output().len();
+            dialogue.sent(now, count);
+            match next {
+                Next::Idle => match lines.next() {
+                    Some(line) => dialogue.receive(format!("{line}\r\n").as_bytes()),
+                    None => break,
+                },
+                Next::Pull(_) => {
+                    let pulled = letter.take().map_or(Pulled::End, Pulled::Bytes);
+                    dialogue.pulled(pulled, &mut NoTap);
+                }
+                Next::Close(_) => break,
+                _ => {}
+            }
+        }
+        let broken = Ending::Broken(std::io::ErrorKind::ConnectionReset.into());
+        let recipients = ["bob@sud.test".to_owned()];
+        outcome(&dialogue.into_session(), &broken, &recipients, None)
+    }
+
+    #[test]
+    fn another_host_is_tried_only_while_this_one_cannot_have_the_letter() {
+        assert!(matches!(
+            told(""),
+            RelayOutcome::Unusable {
+                permanent: false,
+                ..
+            }
+        ));
+        assert!(matches!(
+            told("421 busy"),
+            RelayOutcome::Unusable {
+                permanent: false,
+                ..
+            }
+        ));
+        assert!(matches!(
+            told("554 not you"),
+            RelayOutcome::Unusable {
+                permanent: true,
+                ..
+            }
+        ));
+        let behind_the_dot = "220 a\n250 a\n250 sender\n250 recipient\n354 go";
+        match told(behind_the_dot) {
+            RelayOutcome::Answered { results, .. } => {
+                assert!(
+                    matches!(results[0].1, Verdict::Deferred { .. }),
+                    "{results:?}"
+                );
+            }
+            other => panic!("{other:?}"),
+        }
     }
 }

@@ -97,4 +97,7 @@ pub struct Outcome {
     pub failed: Option<String>,
     /// TLS was in force when letters were sent.
     pub secured: bool,
+    /// The server answered to a letter's MAIL. Before that, another host may be tried at once; from
+    /// then on it may have the letter although its answer was lost.
+    pub discussed: bool,
 }

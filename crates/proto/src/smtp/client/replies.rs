@@ -175,6 +175,7 @@ impl Client {
     }
 
     fn sender_answered(&mut self, yes: bool, code: u16, lines: &[String]) {
+        self.outcome.discussed = true;
         if yes {
             self.stage = Stage::Sender;
             return;
