@@ -61,7 +61,7 @@ pub struct Server {
     pub(super) login: String,
     pub(super) auth_failures: u32,
     maildrop: Maildrop,
-    /// Messages sent so far, which number the parts of the exchange.
+    /// Messages asked for so far, which number the parts of the exchange.
     retrievals: u32,
     errors: u32,
     stopping: bool,
@@ -260,20 +260,21 @@ impl Server {
     }
 
     fn retrieve(&mut self, argument: &str, out: &mut Out) {
-        let part = self.retrievals + 1;
+        let part = self.next_part(out);
         match self.maildrop.find(argument) {
             Err(words) => self.mistake(&words, out),
             Ok((number, held)) => {
                 held.part = part;
                 let octets = held.entry.octets;
-                self.ask_for(Ask::Retrieve { number }, Pending::Retrieve { octets }, out);
+                out.ask(Ask::Retrieve { number });
+                self.doing = Doing::Asking(Pending::Retrieve { octets });
             }
         }
     }
 
     fn top(&mut self, argument: &str, out: &mut Out) {
+        let part = self.next_part(out);
         let (message, lines) = first_word(argument.trim_matches(' '));
-        let part = self.retrievals + 1;
         let (number, held) = match self.maildrop.find(message) {
             Ok(found) => found,
             Err(words) => return self.mistake(&words, out),
@@ -282,16 +283,16 @@ impl Server {
             return self.mistake("a number of lines is expected", out);
         };
         held.part = part;
-        self.ask_for(Ask::Top { number, lines }, Pending::Top, out);
+        out.ask(Ask::Top { number, lines });
+        self.doing = Doing::Asking(Pending::Top);
     }
 
-    /// Asks for a message. Each one sent is a part of its own, by TOP as well: fetchmail collects
-    /// with it.
-    fn ask_for(&mut self, ask: Ask, pending: Pending, out: &mut Out) {
+    /// Each message asked for is a part of its own, by TOP as well: fetchmail collects with it. What
+    /// is refused counts too, so that the client's half counts the same way.
+    fn next_part(&mut self, out: &mut Out) -> u32 {
         self.retrievals += 1;
         out.part(self.retrievals);
-        out.ask(ask);
-        self.doing = Doing::Asking(pending);
+        self.retrievals
     }
 
     fn delete(&mut self, argument: &str, out: &mut Out) {

@@ -326,6 +326,34 @@ fn each_letter_is_a_part_and_its_facts_are_noted() {
     );
 }
 
+/// The two halves are joined part by part, so both must count alike, whatever was refused.
+#[test]
+fn both_ends_count_the_parts_alike() {
+    let mut blocked = letter(1, &["bob@sud.test", "cyd@sud.test"], 5);
+    blocked.sender = "blocked@nord.test".into();
+    let large = letter(0, &["bob@sud.test"], 60_000_000);
+    let unknown = letter(2, &["nobody@sud.test"], 5);
+    let taken = letter(3, &["later@sud.test", "bob@sud.test"], 5);
+    let letters = [large, blocked, unknown, taken];
+    let letters = letters.map(|letter| (letter, b"one\r\n".to_vec())).to_vec();
+    let (mut client, mut server) = submission(letters);
+    join(&mut client, &mut server, usize::MAX);
+    assert_eq!(server.service.kept.len(), 1);
+    assert_eq!(parts(&client.seen, '>'), parts(&server.seen, '<'));
+    assert_eq!(parts(&client.seen, '<'), parts(&server.seen, '>'));
+    assert!(parts(&server.seen, '<').contains(&(3, "DATA".into())));
+}
+
+/// Part and verb of every whole message one way.
+fn parts(seen: &Seen, way: char) -> Vec<(u32, String)> {
+    let lines = seen.messages.iter().filter(|text| text.starts_with(way));
+    let words = lines.map(|text| text.splitn(4, ' ').collect::<Vec<_>>());
+    words
+        .filter(|words| words[2] != "...")
+        .map(|words| (words[1].parse().unwrap(), words[2].into()))
+        .collect()
+}
+
 fn collection(
     tls: pop3::TlsPolicy,
     messages: &[&str],
@@ -391,6 +419,15 @@ fn each_retrieval_is_a_part_with_its_cause() {
             assert_eq!(found, parts, "{verb} {seen:#?}");
         }
     }
+    let of_commands = |seen: &Seen, way| {
+        let mut parts = parts(seen, way);
+        parts.retain(|(_, verb)| verb.len() == 4);
+        parts
+    };
+    assert_eq!(
+        of_commands(&client.seen, '>'),
+        of_commands(&server.seen, '<')
+    );
     let parts: Vec<u32> = server.seen.causes.iter().map(|(part, ..)| *part).collect();
     assert_eq!(parts, [1, 1, 2, 2]);
 }

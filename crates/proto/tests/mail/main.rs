@@ -6,5 +6,6 @@ mod fakes;
 mod hostile;
 mod joined;
 mod streams;
+mod tables;
 mod thinking;
 mod transcripts;

@@ -39,6 +39,8 @@ pub struct Client {
     fates: Vec<Option<Fate>>,
     /// Which letter is under way, or next.
     letter: usize,
+    /// Letters begun, which number the parts of the exchange.
+    transactions: u32,
     offers: Offers,
     secured: bool,
     authenticated: bool,
@@ -119,6 +121,7 @@ impl Client {
             outcome: Outcome::default(),
             fates: Vec::new(),
             letter: 0,
+            transactions: 0,
             offers: Offers::default(),
             secured,
             authenticated: false,
@@ -246,12 +249,10 @@ impl Client {
         line
     }
 
-    /// The part of the exchange a step belongs to: letter n is part n, from 1.
+    /// The part of the exchange a step belongs to: the n-th MAIL begins part n.
     fn part_of(&self, step: Step) -> u32 {
         match step {
-            Step::Mail | Step::Rcpt(_) | Step::Data | Step::Body | Step::Rset => {
-                u32::try_from(self.letter + 1).unwrap_or(u32::MAX)
-            }
+            Step::Mail | Step::Rcpt(_) | Step::Data | Step::Body | Step::Rset => self.transactions,
             _ => 0,
         }
     }

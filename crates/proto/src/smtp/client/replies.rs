@@ -133,6 +133,7 @@ impl Client {
     }
 
     fn begin_letter(&mut self, recipients: usize) {
+        self.transactions += 1;
         self.fates = alloc::vec![None; recipients];
         self.to_send.push_back(Step::Mail);
         self.to_send.extend((0..recipients).map(Step::Rcpt));

@@ -27,6 +27,8 @@ pub(super) struct Transaction {
 
 impl Server {
     pub(super) fn mail(&mut self, argument: &str, out: &mut Outbox<Ask>) {
+        self.transactions += 1;
+        out.part(self.transactions);
         if self.settings.kind == Kind::Submission && !self.authenticated {
             let words = match self.takes_login() {
                 true => "log in first (AUTH); without it only port 25 takes mail",
@@ -44,9 +46,7 @@ impl Server {
         {
             return self.answer(&self.too_big(), out);
         }
-        self.transactions += 1;
         self.idle_commands = 0;
-        out.part(self.transactions);
         out.ask(Ask::Mail {
             sender: mail.path.address,
             client_name: self.client_name.clone(),

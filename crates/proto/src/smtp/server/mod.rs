@@ -204,6 +204,7 @@ impl Server {
     // ----- messages -----
 
     fn line(&mut self, message: Message<'_>, out: &mut Outbox<Ask>) {
+        out.part(0);
         match core::mem::replace(&mut self.doing, Doing::Waiting) {
             Doing::Pausing => {
                 out.received(UNKNOWN).text("(before the greeting)");
@@ -232,10 +233,21 @@ impl Server {
             return self.mistake(&Reply::new(500, "5.5.1", words), out);
         };
         out.received(Verb::new(command.word()));
+        out.part(self.part_of(command));
         if command == Command::Auth {
             login::mask_argument(line, out);
         }
         self.in_order(command, argument, out);
+    }
+
+    /// Letter n is part n of the exchange, from its MAIL on, also where it is refused: the client's
+    /// half counts the same way.
+    fn part_of(&self, command: Command) -> u32 {
+        use Command::{Bdat, Data, Mail, Rcpt, Rset};
+        match command {
+            Mail | Rcpt | Data | Bdat | Rset => self.transactions,
+            _ => 0,
+        }
     }
 
     /// An unknown line is nobody's command: it may be a line of a letter or a password that lost
