@@ -87,11 +87,11 @@ pub(super) fn write_number(buffer: &mut Vec<u8>, number: u64) {
 pub fn refusal_when_full() -> &'static [u8] {
     b"HTTP/1.1 503 Service Unavailable\r\n\
       Content-Type: text/plain; charset=utf-8\r\n\
-      Content-Length: 53\r\n\
+      Content-Length: 52\r\n\
       Retry-After: 5\r\n\
       Connection: close\r\n\
       \r\n\
-      This server is busy. Please try again in a moment. \r\n"
+      This server is busy. Please try again in a moment.\r\n"
 }
 
 /// The words behind a status code (RFC 9110 15).
