@@ -305,7 +305,10 @@ where
         {
             return Poll::Ready(done.map(|()| Woken::Moved));
         }
-        if let Poll::Ready(event) = self.service.poll_event(context) {
+        // A service that pushes faster than the peer reads waits like any other writer.
+        if self.dialogue.output().len() < OUTPUT_BYTES_HIGH
+            && let Poll::Ready(event) = self.service.poll_event(context)
+        {
             return Poll::Ready(Ok(Woken::Event(event)));
         }
         if let Some(stop) = &mut self.stop
