@@ -68,8 +68,13 @@ pub(super) async fn reload(global: &Global, output: &Output<'_>) -> Outcome {
 }
 
 fn show(status: &Status, output: &Output<'_>) -> Outcome {
+    // The lab itself serves no domain; its organisations do.
+    let key = match status.domains.is_empty() {
+        true => "control-status-lab",
+        false => "control-status",
+    };
     output.line(&output.say(
-        "control-status",
+        key,
         &[
             ("domains", &visible(&status.domains.join(", "))),
             ("version", &visible(&status.version)),
