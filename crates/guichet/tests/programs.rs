@@ -11,7 +11,7 @@ use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 
 use guichet::control::requests::{Account, Request, not_found};
-use guichet::control::{Answer, Handler, Listener, Stream};
+use guichet::control::{Answer, Conversations, Handler, Listener, Stream};
 use serde_json::json;
 
 fn guichet(arguments: &[&str]) -> Command {
@@ -276,7 +276,7 @@ fn with_server(test: impl FnOnce(&Path)) {
         .unwrap();
     let entered = runtime.enter();
     let listener = Listener::bind(&path).unwrap();
-    runtime.spawn(listener.serve(Arc::new(Fake)));
+    runtime.spawn(listener.serve(Arc::new(Fake), Conversations::default()));
     drop(entered);
     test(&path);
 }

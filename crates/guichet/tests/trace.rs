@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use guichet::control::requests::{Records, Request};
-use guichet::control::{Answer, Handler, Listener, Stream};
+use guichet::control::{Answer, Conversations, Handler, Listener, Stream};
 use guichet_trace::{
     Body, Direction, ExchangeId, Mode, Moment, Opened, Record, Role, Transport, Verb, WallTime,
 };
@@ -124,7 +124,7 @@ fn with_server(test: impl FnOnce(&dyn Fn(&[&str]) -> (Option<i32>, Vec<u8>, Stri
         .unwrap();
     let entered = runtime.enter();
     let listener = Listener::bind(&path).unwrap();
-    runtime.spawn(listener.serve(Arc::new(Fake)));
+    runtime.spawn(listener.serve(Arc::new(Fake), Conversations::default()));
     drop(entered);
     test(&|arguments| run(&path, arguments));
 }

@@ -78,6 +78,8 @@ pub struct Instance {
     pub name: String,
     /// Its control socket.
     pub control: Client,
+    /// Its folder of zone files, where its configuration is known.
+    pub zones: Option<PathBuf>,
 }
 
 /// The servers a command speaks to.
@@ -202,6 +204,7 @@ fn sockets(paths: &[PathBuf]) -> Instances {
     let instance = |path: &PathBuf| Instance {
         name: path.display().to_string(),
         control: Client::new(path),
+        zones: None,
     };
     Instances {
         lab: None,
@@ -218,10 +221,10 @@ fn configured(file: &Path) -> Result<Instances, Failure> {
 
 fn instance(file: &Path) -> Result<Instance, Failure> {
     let config = Config::load(file)?;
-    let name = config.domains.into_iter().next().unwrap_or_default();
     Ok(Instance {
-        name,
+        name: config.domains.into_iter().next().unwrap_or_default(),
         control: Client::new(config.control),
+        zones: Some(config.names.zones),
     })
 }
 

@@ -15,7 +15,7 @@ pub mod server;
 pub use client::{Client, Items};
 pub use find::{Instance, Instances, LabContract, find};
 pub use requests::Request;
-pub use server::{Answer, Handler, Listener, Stream};
+pub use server::{Answer, Conversations, Handler, Listener, Stream};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

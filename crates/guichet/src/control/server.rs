@@ -15,6 +15,7 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Semaphore;
+use tokio_util::task::TaskTracker;
 
 use super::{Line, Request, is_ours};
 use crate::output::Message;
@@ -27,6 +28,9 @@ const REQUEST_DEADLINE: Duration = Duration::from_secs(10);
 
 /// Commands at once; each `trace follow` is one.
 const CLIENTS_MAX: usize = 64;
+
+/// How long a server that ends waits for its last answers to be written.
+const LAST_ANSWERS: Duration = Duration::from_millis(200);
 
 /// The result of a request, or why it was refused.
 pub type Answer = Result<Value, Message>;
@@ -61,6 +65,19 @@ impl Stream {
         let mut text = serde_json::to_vec(line)?;
         text.push(b'\n');
         self.writer.write_all(&text).await
+    }
+}
+
+/// The requests being answered.
+#[derive(Clone, Debug, Default)]
+pub struct Conversations(TaskTracker);
+
+impl Conversations {
+    /// Waits a moment until they are answered: whoever asked for the stop is to learn how it went.
+    pub async fn end(&self) {
+        self.0.close();
+        // Who follows the trace does not end by itself, and knows from the broken connection.
+        let _ = tokio::time::timeout(LAST_ANSWERS, self.0.wait()).await;
     }
 }
 
@@ -102,8 +119,9 @@ impl Listener {
         })
     }
 
-    /// Serves until the future is dropped. Each request runs in a task of its own.
-    pub async fn serve(self, handler: Arc<dyn Handler>) {
+    /// Serves until the future is dropped. Each request runs in a task of its own, one of
+    /// `conversations`.
+    pub async fn serve(self, handler: Arc<dyn Handler>, conversations: Conversations) {
         let room = Arc::new(Semaphore::new(CLIENTS_MAX));
         loop {
             let Ok(permit) = Arc::clone(&room).acquire_owned().await else {
@@ -112,7 +130,7 @@ impl Listener {
             match self.listener.accept().await {
                 Ok((stream, _)) => {
                     let handler = Arc::clone(&handler);
-                    tokio::spawn(async move {
+                    conversations.0.spawn(async move {
                         // A client that goes away in the middle harms nobody.
                         let _ = converse(stream, &*handler).await;
                         drop(permit);

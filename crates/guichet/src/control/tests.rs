@@ -56,7 +56,7 @@ impl Handler for Fake {
 fn serve(path: &Path) -> Arc<Fake> {
     let fake = Arc::new(Fake::default());
     let listener = Listener::bind(path).unwrap();
-    tokio::spawn(listener.serve(Arc::clone(&fake) as Arc<dyn Handler>));
+    tokio::spawn(listener.serve(fake.clone(), Conversations::default()));
     fake
 }
 

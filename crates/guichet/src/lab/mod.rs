@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 use crate::clients::World;
 use crate::config::Service;
 use crate::control::find::{LAB_FILE_NAME, LabAccount, LabContract, LabOrganisation};
-use crate::control::server::Listener as ControlListener;
+use crate::control::server::{Conversations, Listener as ControlListener};
 use crate::output::Message;
 use crate::recording::{self, Recording};
 use crate::serve::{
@@ -61,6 +61,7 @@ pub struct Lab {
     running: Vec<Arc<Running>>,
     stop_asked: CancellationToken,
     stopped: tokio::sync::watch::Sender<bool>,
+    conversations: Conversations,
     /// Held as long as the lab runs: a second lab in the same folder is refused.
     _lock: File,
 }
@@ -99,10 +100,11 @@ impl Lab {
             running,
             stop_asked: CancellationToken::new(),
             stopped: tokio::sync::watch::channel(false).0,
+            conversations: Conversations::default(),
             _lock: lock,
         });
         let control = ControlListener::bind(&lab.contract.control)?;
-        tokio::spawn(control.serve(lab.clone()));
+        tokio::spawn(control.serve(lab.clone(), lab.conversations.clone()));
         Ok(lab)
     }
 
@@ -156,6 +158,7 @@ impl Lab {
         let _ = tokio::task::spawn_blocking(move || recording.close()).await;
         let _ = std::fs::remove_file(self.contract.dir.join(LAB_FILE_NAME));
         self.stopped.send_replace(true);
+        self.conversations.end().await;
     }
 }
 

@@ -30,7 +30,7 @@ use guichet_trace::{Level, WallTime};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{Config, Service, TraceLevel};
-use crate::control::server::Listener as ControlListener;
+use crate::control::server::{Conversations, Listener as ControlListener};
 use crate::output::Message;
 use crate::recording::{self, Recording};
 use crate::texts::Language;
@@ -61,6 +61,7 @@ pub struct Instance {
     /// Cancelled when somebody asks for the stop over the control socket.
     pub(crate) stop_asked: CancellationToken,
     pub(crate) stopped: tokio::sync::watch::Sender<Option<StopReport>>,
+    conversations: Conversations,
 }
 
 impl Instance {
@@ -104,6 +105,7 @@ impl Instance {
             remarks: Mutex::default(),
             stop_asked: CancellationToken::new(),
             stopped: tokio::sync::watch::channel(None).0,
+            conversations: Conversations::default(),
             config,
         });
         wiring::wire(&instance, sockets)?;
@@ -127,6 +129,7 @@ impl Instance {
         });
         let _ = closed.await; // a panic there has been reported by itself
         self.stopped.send_replace(Some(report));
+        self.conversations.end().await;
         report
     }
 
@@ -205,7 +208,7 @@ impl Instance {
 
     fn serve_control(self: &Arc<Self>) -> Result<(), Message> {
         let listener = ControlListener::bind(&self.config.control)?;
-        tokio::spawn(listener.serve(self.clone()));
+        tokio::spawn(listener.serve(self.clone(), self.conversations.clone()));
         Ok(())
     }
 
