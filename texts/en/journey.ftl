@@ -14,6 +14,7 @@ journey-kind-page = page
 journey-kind-name = name
 journey-kind-collection = look for mail
 journey-kind-dialogue = mail dialogue
+journey-kind-other = exchange
 
 journey-state-open = under way
 journey-state-submitted = accepted by its first server

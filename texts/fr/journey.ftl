@@ -14,6 +14,7 @@ journey-kind-page = page
 journey-kind-name = nom
 journey-kind-collection = relève
 journey-kind-dialogue = dialogue de courrier
+journey-kind-other = échange
 
 journey-state-open = en cours
 journey-state-submitted = acceptée par son premier serveur

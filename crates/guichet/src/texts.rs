@@ -83,7 +83,7 @@ macro_rules! sources {
 
 sources![
     "cli", "clients", "config", "connect", "control", "echo", "error", "explain", "init",
-    "journey", "lab", "serve", "trace", "watch",
+    "journey", "lab", "serve", "trace", "watch", "zone",
 ];
 
 type Bundle = FluentBundle<FluentResource>;

@@ -132,3 +132,53 @@ fn a_reader_that_goes_away_is_no_failure() {
     assert_eq!(output.status.code(), Some(0), "{}", err(&output));
     assert_eq!(err(&output), "");
 }
+
+#[test]
+fn zones_are_judged_where_they_lie() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().to_str().unwrap();
+    let zone = |lang: &str, arguments: &[&str]| {
+        guichet(lang, &[&["zone"], arguments, &["--dir", dir]].concat())
+    };
+    assert_eq!(
+        guichet(
+            "C",
+            &["init", "nord.test", "--dir", dir, "--address", "127.0.0.2"]
+        )
+        .status
+        .code(),
+        Some(0)
+    );
+    let good = zone("C", &["check"]);
+    assert_eq!(good.status.code(), Some(0), "{}", err(&good));
+    assert!(
+        out(&good).contains("is good: nord.test, serial 20"),
+        "{}",
+        out(&good)
+    );
+    let records = out(&zone("C", &["records", "Nord.Test"]));
+    assert!(
+        records.contains("mail.nord.test 300 A 127.0.0.2"),
+        "{records}"
+    );
+    let json: serde_json::Value =
+        serde_json::from_str(&out(&zone("C", &["records", "nord.test", "--json"]))).unwrap();
+    assert_eq!(json[0]["type"], "SOA");
+    assert!(out(&zone("C", &["show", "nord.test"])).contains("$ORIGIN"));
+    assert_eq!(zone("C", &["show", "other.test"]).status.code(), Some(1));
+
+    let file = folder.path().join("zones/nord.test.zone");
+    let text = std::fs::read_to_string(&file).unwrap() + "broken A not-an-address\n";
+    std::fs::write(&file, &text).unwrap();
+    let bad = zone("fr", &["check", "nord.test"]);
+    assert_eq!(bad.status.code(), Some(1));
+    let line = format!("nord.test.zone:{} : erreur :", text.lines().count());
+    assert!(err(&bad).contains(&line), "{}", err(&bad));
+    assert_eq!(zone("C", &["records", "nord.test"]).status.code(), Some(1));
+    assert_eq!(
+        guichet("C", &["zone", "check", file.to_str().unwrap()])
+            .status
+            .code(),
+        Some(1)
+    );
+}

@@ -29,6 +29,9 @@ pub enum Command {
     /// Domains.
     #[command(subcommand)]
     Domain(Domain),
+    /// Zones.
+    #[command(subcommand)]
+    Zone(Zone),
     /// Mail that waits.
     #[command(subcommand)]
     Queue(Queue),
@@ -171,6 +174,31 @@ pub enum Domain {
 pub struct DomainShow {
     /// Its name.
     pub domain: String,
+}
+
+/// What can be done with zones.
+#[derive(Debug, Subcommand)]
+pub enum Zone {
+    /// What is wrong with them.
+    Check(ZoneCheck),
+    /// The file.
+    Show(ZoneName),
+    /// The records.
+    Records(ZoneName),
+}
+
+/// Arguments of `zone check`.
+#[derive(Debug, Args)]
+pub struct ZoneCheck {
+    /// A domain, or a file; every zone without it.
+    pub zone: Option<String>,
+}
+
+/// A zone by name.
+#[derive(Debug, Args)]
+pub struct ZoneName {
+    /// The domain, or a file.
+    pub zone: String,
 }
 
 /// What can be done with mail that waits.

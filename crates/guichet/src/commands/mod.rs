@@ -17,6 +17,7 @@ pub mod reach;
 mod serve;
 mod server;
 mod trace;
+mod zone;
 
 use std::future::Future;
 use std::path::PathBuf;
@@ -41,6 +42,7 @@ pub fn run(cli: Cli, output: &Output<'_>) -> Outcome {
         Command::Account(args) => wait(account::run(args, global, output)),
         Command::Alias(args) => wait(alias::run(args, global, output)),
         Command::Domain(args) => wait(domain::run(args, global, output)),
+        Command::Zone(args) => zone::run(args, global, output),
         Command::Queue(args) => wait(queue::run(args, global, output)),
         Command::Trace(args) => wait(trace::run(args, global, output)),
         Command::Connect(args) => connect::run(&args, output),

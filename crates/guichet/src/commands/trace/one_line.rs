@@ -34,7 +34,8 @@ fn kind(journey: &Journey<'_, '_>, texts: &Texts) -> String {
         "name" => "journey-kind-name",
         "collection" => "journey-kind-collection",
         "dialogue" => "journey-kind-dialogue",
-        protocol => return visible(protocol),
+        // Its title begins with the protocol.
+        _ => "journey-kind-other",
     };
     texts.say(key, &[])
 }
