@@ -29,7 +29,8 @@ pub struct Organisation {
     pub serial: u32,
     /// Addresses of the server that does everything.
     pub addresses: Vec<IpAddr>,
-    /// Whether any other name leads to the web server, too.
+    /// Whether any name below `www` leads to the web server, too. Not any name of the domain: a
+    /// slip of the pen should be told that there is no such name, and mail for it refused.
     pub wildcard: bool,
 }
 
@@ -71,8 +72,11 @@ pub fn organisation(organisation: &Organisation) -> String {
     addresses(&mut text, "@");
     addresses(&mut text, "www");
     if organisation.wildcard {
-        comment(&mut text, "Any other name leads to the web server.");
-        addresses(&mut text, "*");
+        comment(
+            &mut text,
+            "Any name below www leads to the web server, too (a wildcard).",
+        );
+        addresses(&mut text, "*.www");
     }
     comment(
         &mut text,
@@ -182,8 +186,8 @@ fn head(text: &mut String, zone: &Dotted<'_>, primary: &str, contact: &str, seri
     }
     let _ = writeln!(
         text,
-        "{:38}{:<10}); minimum, seconds: how long \"no\" may be kept",
-        "", 60
+        "{:38}{:<10} ; minimum, seconds: how long \"no\" may be kept",
+        "", "60 )"
     );
 }
 

@@ -186,7 +186,7 @@ fn written_zones_are_flawless() {
         Rtype::SRV,
         "_pop3s._tcp.sud.test 300 SRV 0 1 995 mail.sud.test."
     ));
-    assert!(has(Rtype::AAAA, "*.sud.test 300 AAAA ::1"));
+    assert!(has(Rtype::AAAA, "*.www.sud.test 300 AAAA ::1"));
 
     let sud = Delegation {
         zone: name("sud.test"),
