@@ -16,3 +16,5 @@ serve-stopped = Stopped: { $finished } dialogues finished, { $cut } cut.
 serve-orphan = The lab that started this instance is gone.
 serve-remark = { $service }: { $remark }
 serve-watch = Watch: http://{ $address }/?t=… (the token is in { $file })
+serve-user = The key user is not followed yet. Leave it out, and name the user in the service manager (User= in a systemd unit, with AmbientCapabilities=CAP_NET_BIND_SERVICE).
+serve-privileges = Root’s privileges could not be given up: { $why }. Start the server as another user.

@@ -16,3 +16,5 @@ serve-stopped = Arrêté : { $finished } dialogues achevés, { $cut } coupés.
 serve-orphan = Le laboratoire qui a lancé cette instance n’est plus là.
 serve-remark = { $service } : { $remark }
 serve-watch = À observer : http://{ $address }/?t=… (le jeton est dans { $file })
+serve-user = La clé user n’est pas encore suivie. Retirez-la, et nommez l’utilisateur dans le gestionnaire de services (User= dans une unité systemd, avec AmbientCapabilities=CAP_NET_BIND_SERVICE).
+serve-privileges = Les privilèges de root n’ont pas pu être abandonnés : { $why }. Lancez le serveur sous un autre utilisateur.

@@ -145,10 +145,10 @@ impl<D: Datagrams> Endpoint<D> {
                 let (socket, datagrams) = (self.socket.clone(), self.datagrams.clone());
                 tokio::spawn(async move {
                     let answer = answer.await;
+                    finish(exchange, answer.as_ref(), datagrams.as_ref());
                     if let Some(answer) = &answer {
                         let _ = socket.send_to(answer, peer).await; // as above
                     }
-                    finish(exchange, answer.as_ref(), datagrams.as_ref());
                     drop(permit);
                 });
             }

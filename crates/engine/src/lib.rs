@@ -18,6 +18,7 @@ pub mod datagram;
 pub mod dial;
 pub mod limits;
 pub mod listener;
+pub mod privileges;
 pub mod recorder;
 pub mod server;
 pub mod tls;

@@ -21,7 +21,13 @@ pub fn run(args: &Serve, global: &Global, output: &Output<'_>) -> Outcome {
     }
     super::log_to_stderr();
     let drain = config.stop_drain;
+    if config.user.is_some() {
+        return Err(Failure::wrong(Message::new("serve-user")));
+    }
     let sockets = Sockets::bind(&config).map_err(Failure::failed)?;
+    guichet_engine::privileges::drop_all().map_err(|error| {
+        Failure::failed(Message::new("serve-privileges").with("why", &error))
+    })?;
     let runtime = super::runtime()?;
     runtime.block_on(async {
         let instance = Instance::start(config, sockets)
