@@ -128,13 +128,10 @@ impl<D: Datagrams> Endpoint<D> {
         let id = exchange.as_ref().map(Exchange::id);
         match self.datagrams.answer(query, peer, id, out) {
             Handled::Answered => {
+                // Recorded before it is sent: what the client does next comes after it.
+                finish(exchange, Some(out), self.datagrams.as_ref());
                 // A full send buffer drops the answer, as the network might: the client asks again.
-                let sent = self.socket.try_send_to(out, peer);
-                finish(
-                    exchange,
-                    sent.is_ok().then_some(out),
-                    self.datagrams.as_ref(),
-                );
+                let _ = self.socket.try_send_to(out, peer);
             }
             Handled::Silent => finish(exchange, None, self.datagrams.as_ref()),
             Handled::Later(answer) => {
