@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use guichet_engine::{Call, Dial, Target, clock};
 use guichet_proto::dns::{about, stream};
@@ -13,8 +14,8 @@ use guichet_trace::{Cause, Transport};
 
 use super::echo::Nothing;
 
-/// Entries the cache holds at most; some kilobytes each in the worst case.
-const CACHE_ENTRIES_MAX: usize = 20_000;
+/// What the cache holds at most, in bytes.
+const CACHE_BYTES_MAX: usize = 8 << 20;
 
 /// Finds out about names that other servers hold.
 pub(crate) struct Resolver {
@@ -41,7 +42,7 @@ impl Resolver {
                 local_servers,
                 ..Limits::default()
             },
-            cache: Mutex::new(Cache::new(CACHE_ENTRIES_MAX)),
+            cache: Mutex::new(Cache::new(CACHE_BYTES_MAX)),
             organisation,
         }
     }
@@ -50,11 +51,7 @@ impl Resolver {
     pub(crate) async fn resolve(&self, question: Question, causes: Vec<Cause>) -> Answer {
         let mut walk = Walk::new(question, self.roots.clone(), self.limits);
         loop {
-            // Without randomness an answer could be forged: then rather none.
-            let Ok(random) = getrandom::u64() else {
-                walk.failed(Failure::Unreachable);
-                continue;
-            };
+            let random = unpredictable().await;
             let step = walk.next(&mut self.cache(), clock::now(), random);
             match step {
                 Step::Done(answer) => return answer,
@@ -130,6 +127,18 @@ impl Resolver {
 
     fn cache(&self) -> std::sync::MutexGuard<'_, Cache> {
         self.cache.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A number nobody can guess. Without one an answer could be forged, so it is rather waited for;
+/// whoever asked has a deadline of its own.
+async fn unpredictable() -> u64 {
+    loop {
+        match getrandom::u64() {
+            Ok(random) => return random,
+            Err(error) => tracing::error!("the system gives no random numbers: {error}"),
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
     }
 }
 
