@@ -38,6 +38,14 @@ pub enum Command {
     /// What happened.
     #[command(subcommand)]
     Trace(Trace),
+    /// What the name service says.
+    Resolve(Resolve),
+    /// Loads a page.
+    Get(Get),
+    /// Sends a letter.
+    Send(Send),
+    /// Collects mail.
+    Fetch(Fetch),
     /// Keyboard and socket at once.
     Connect(Connect),
     /// Sends, compares, times.
@@ -320,6 +328,99 @@ pub enum TraceFormat {
     Pcapng,
     /// Transcripts that can be replayed.
     Dialogue,
+}
+
+/// Arguments of `resolve`.
+#[derive(Debug, Args)]
+pub struct Resolve {
+    /// The name.
+    pub name: String,
+    /// The type of record.
+    #[arg(default_value = "A", value_name = "TYPE")]
+    pub rtype: String,
+    /// Whom to ask.
+    #[arg(long, value_name = "ADDR")]
+    pub server: Option<String>,
+    /// From the root down.
+    #[arg(long, conflicts_with = "server")]
+    pub trace: bool,
+}
+
+/// Arguments of `get`.
+#[derive(Debug, Args)]
+pub struct Get {
+    /// The page's address.
+    pub url: String,
+    /// Whom to ask for names.
+    #[arg(long, value_name = "ADDR")]
+    pub resolver: Option<String>,
+    /// Where the page goes.
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Whose certificates to believe.
+    #[arg(long, value_name = "FILE")]
+    pub ca: Option<PathBuf>,
+    /// Attempts after one that failed because the other side was full.
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    pub retries: u32,
+}
+
+/// Arguments of `send`.
+#[derive(Debug, Args)]
+pub struct Send {
+    /// To whom.
+    #[arg(long, required = true, value_name = "ADDR")]
+    pub to: Vec<String>,
+    /// From whom.
+    #[arg(long, value_name = "ADDR")]
+    pub from: Option<String>,
+    /// The subject.
+    #[arg(long, value_name = "S")]
+    pub subject: Option<String>,
+    /// The text.
+    #[arg(long, value_name = "T", conflicts_with = "file")]
+    pub text: Option<String>,
+    /// The file with the text.
+    #[arg(value_name = "FILE")]
+    pub file: Option<PathBuf>,
+    /// The server.
+    #[arg(long, value_name = "ADDR")]
+    pub server: Option<String>,
+    /// Where the password stands.
+    #[arg(long, value_name = "FILE")]
+    pub password_file: Option<PathBuf>,
+    /// Whose certificates to believe.
+    #[arg(long, value_name = "FILE")]
+    pub ca: Option<PathBuf>,
+    /// Attempts after one that failed because the other side was full.
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    pub retries: u32,
+}
+
+/// Arguments of `fetch`.
+#[derive(Debug, Args)]
+pub struct Fetch {
+    /// By POP3: the only way there is, so far.
+    #[arg(long)]
+    pub pop3: bool,
+    /// Whose mail.
+    #[arg(long, value_name = "ADDR")]
+    pub login: String,
+    /// The server.
+    #[arg(long, value_name = "ADDR")]
+    pub server: Option<String>,
+    /// Deletes on the server what has been collected.
+    #[arg(long)]
+    pub delete: bool,
+    /// Where the password stands.
+    #[arg(long, value_name = "FILE")]
+    pub password_file: Option<PathBuf>,
+    /// Whose certificates to believe.
+    #[arg(long, value_name = "FILE")]
+    pub ca: Option<PathBuf>,
+    /// Attempts after one that failed because the other side was full.
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    pub retries: u32,
 }
 
 /// Arguments of `connect`.

@@ -1,15 +1,12 @@
 //! Collecting mail (RFC 1939).
 
-use std::net::SocketAddr;
-
 use guichet_engine::Ending;
 use guichet_proto::common::sasl::Credentials;
 use guichet_proto::pop3::{Client, Collect, Collected, Fetch, Job, TlsPolicy};
 use guichet_proto::{Reply, Service};
 use guichet_trace::ExchangeId;
 
-use super::page::client_tls;
-use super::{World, unreachable};
+use super::{Security, Server, Trouble, World, unreachable};
 use crate::output::Message;
 
 /// What was collected.
@@ -25,9 +22,7 @@ pub struct Mail {
 #[derive(Clone, Debug)]
 pub struct From {
     /// The maildrop's server.
-    pub address: SocketAddr,
-    /// Its name; empty if only the address is known.
-    pub host: String,
+    pub server: Server,
     /// Who collects.
     pub login: Credentials,
     /// Messages are deleted on the server once they are here.
@@ -36,12 +31,20 @@ pub struct From {
 
 /// Fetches every message.
 pub async fn collect(world: &World, from: &From) -> Result<Mail, Message> {
-    let mut call = world.call(from.address, &from.host, Vec::new());
-    let mut tls = TlsPolicy::Never;
-    if world.authority.is_some() && !from.host.is_empty() {
-        call.tls = Some(client_tls(world, &from.host)?);
-        tls = TlsPolicy::Required;
-    }
+    attempt(world, from)
+        .await
+        .map_err(|trouble| trouble.message)
+}
+
+/// As [`collect`], and says whether it may be tried again.
+pub async fn attempt(world: &World, from: &From) -> Result<Mail, Trouble> {
+    let call = from.server.call(world)?;
+    let tls = match from.server.security {
+        Security::Clear => TlsPolicy::Never,
+        Security::IfOffered => TlsPolicy::IfOffered,
+        Security::Upgrade => TlsPolicy::Required,
+        Security::Implicit => TlsPolicy::Implicit,
+    };
     let job = Job {
         tls,
         login: from.login.clone(),
@@ -52,15 +55,21 @@ pub async fn collect(world: &World, from: &From) -> Result<Mail, Message> {
         .dial
         .run("pop3", call, |_| (Client::new(job), Bag::default()))
         .await
-        .map_err(|error| unreachable(&from.host, &error))?;
+        .map_err(|error| unreachable(&from.server.shown(), &error))?;
     let broken = match finished.ending {
         Ending::Broken(error) | Ending::Tls(error) => Some(error.to_string()),
         Ending::Stalled | Ending::Done => None,
     };
     if let Some(why) = finished.session.outcome().failed.clone().or(broken) {
-        return Err(Message::new("clients-collect-failed")
+        // RFC 3206 section 3, RFC 2449 section 8.1.1: the server is full, or another program has
+        // the maildrop open.
+        let again = ["[SYS/TEMP]", "[IN-USE]"]
+            .iter()
+            .any(|code| why.contains(code));
+        let message = Message::new("clients-collect-failed")
             .with("login", from.login.login.clone())
-            .with("why", why));
+            .with("why", why);
+        return Err(Trouble { message, again });
     }
     Ok(Mail {
         exchange: finished.exchange,

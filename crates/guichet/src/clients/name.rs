@@ -1,9 +1,12 @@
 //! Asking the name service.
 
+use std::convert::Infallible;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use guichet_proto::dns::{Message as DnsMessage, Rcode, Record, Rtype, about, query};
+use guichet_engine::Call;
+use guichet_proto::dns::{Message as DnsMessage, Rcode, Record, Rtype, about, query, stream};
+use guichet_proto::{Reply, Service};
 use guichet_services::names::parse_name;
 use guichet_trace::Cause;
 
@@ -57,17 +60,58 @@ pub async fn ask(world: &World, name: &str, qtype: Rtype) -> Result<Found, Messa
             Ok(reply) => {
                 let message = DnsMessage::read(&reply).map_err(|_| silent())?;
                 let cause = Cause { exchange, part: 1 };
-                return Ok(Found {
-                    rcode: message.rcode,
-                    records: message.answer,
-                    cause,
-                });
+                if message.flags.truncated {
+                    return ask_by_connection(world, call, bytes, cause).await;
+                }
+                return Ok(found(message, cause));
             }
             Err(error) if error.kind() == std::io::ErrorKind::TimedOut => {}
             Err(_) => return Err(silent()),
         }
     }
     Err(silent())
+}
+
+fn found(message: DnsMessage, cause: Cause) -> Found {
+    Found {
+        rcode: message.rcode,
+        records: message.answer,
+        cause,
+    }
+}
+
+/// What did not fit a datagram comes over a connection (RFC 7766 section 5).
+async fn ask_by_connection(
+    world: &World,
+    mut call: Call,
+    query: Vec<u8>,
+    because: Cause,
+) -> Result<Found, Message> {
+    let silent = || Message::new("clients-resolver-silent").with_shown("address", world.resolver);
+    call.causes.push(because);
+    let called = world
+        .dial
+        .run("dns", call, |_| (stream::Client::new(query), Nothing));
+    let finished = tokio::time::timeout(PATIENCE, called)
+        .await
+        .map_err(|_| silent())?
+        .map_err(|error| super::unreachable(&world.resolver.to_string(), &error))?;
+    let exchange = finished.exchange;
+    let reply = finished.session.into_reply().ok_or_else(silent)?;
+    let message = DnsMessage::read(&reply).map_err(|_| silent())?;
+    Ok(found(message, Cause { exchange, part: 1 }))
+}
+
+/// The connection's session never asks anything.
+struct Nothing;
+
+impl Service for Nothing {
+    type Ask = Infallible;
+    type Answer = Infallible;
+
+    fn ask(&mut self, ask: Infallible) -> Reply<Infallible> {
+        match ask {}
+    }
 }
 
 /// The address of a host, IPv4 first; a literal address needs no asking.

@@ -1,12 +1,13 @@
 //! Loading a page: its address by DNS, then its files over HTTP, put together.
 
+use std::fmt;
 use std::net::SocketAddr;
 
-use guichet_engine::tls::ClientTls;
 use guichet_engine::{Ending, Finished};
-use guichet_proto::http::{Client, ClientAnswer, ClientAsk, ClientRequest, ClientSettings, Scheme};
+use guichet_proto::http::{
+    Client, ClientAnswer, ClientAsk, ClientRequest, ClientSettings, Failure, Scheme,
+};
 use guichet_proto::{Cause, Reply, Service};
-use rustls_pki_types::ServerName;
 
 use super::{World, name, unreachable};
 use crate::output::Message;
@@ -17,6 +18,8 @@ const FILES_MAX: usize = 50;
 /// A page as it arrived.
 #[derive(Debug)]
 pub struct Loaded {
+    /// The request for the page itself.
+    pub page: Cause,
     /// The files in the order in which they came; the first is the one asked for.
     pub files: Vec<File>,
 }
@@ -90,6 +93,28 @@ impl Url {
         })
     }
 
+    /// The address that a `Location` leads to from here (RFC 3986 section 5, without the rarer
+    /// forms); `None` if no page can be loaded there.
+    pub fn join(&self, location: &str) -> Option<Self> {
+        if location.contains("://") {
+            return Self::parse(location);
+        }
+        let scheme = scheme_word(self.scheme);
+        if location.starts_with("//") {
+            return Self::parse(&format!("{scheme}:{location}"));
+        }
+        let path = self.target.split('?').next().unwrap_or_default();
+        let target = match location.chars().next() {
+            Some('/') => location.to_owned(),
+            Some('?') => format!("{path}{location}"),
+            _ => {
+                let folder = path.rfind('/').map_or("/", |slash| &path[..=slash]);
+                format!("{folder}{}", location.trim_start_matches("./"))
+            }
+        };
+        Self::parse(&format!("{scheme}://{}{target}", self.authority()))
+    }
+
     fn authority(&self) -> String {
         match self.port_given {
             true => format!("{}:{}", self.host, self.port),
@@ -98,8 +123,31 @@ impl Url {
     }
 }
 
+impl fmt::Display for Url {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme = scheme_word(self.scheme);
+        write!(f, "{scheme}://{}{}", self.authority(), self.target)
+    }
+}
+
+fn scheme_word(scheme: Scheme) -> &'static str {
+    match scheme {
+        Scheme::Http => "http",
+        Scheme::Https => "https",
+    }
+}
+
 /// Loads the page and, if it is HTML, the styles, scripts and pictures it names on its own server.
 pub async fn load(world: &World, url: &Url) -> Result<Loaded, Message> {
+    load_because(world, url, None).await
+}
+
+/// As [`load`]; the reply in `because` led here.
+pub async fn load_because(
+    world: &World,
+    url: &Url,
+    because: Option<Cause>,
+) -> Result<Loaded, Message> {
     let (ip, cause) = name::address(world, &url.host).await?;
     let address = SocketAddr::new(ip, url.port);
     let host = if cause.is_some() {
@@ -107,9 +155,9 @@ pub async fn load(world: &World, url: &Url) -> Result<Loaded, Message> {
     } else {
         ""
     };
-    let mut call = world.call(address, host, cause.into_iter().collect());
+    let mut call = world.call(address, host, cause.into_iter().chain(because).collect());
     if url.scheme == Scheme::Https {
-        call.tls = Some(client_tls(world, &url.host)?);
+        call.tls = Some(world.tls(&url.host)?);
         call.implicit_tls = true;
     }
     let first = ClientRequest::get(url.authority(), url.target.clone());
@@ -138,32 +186,9 @@ pub async fn load(world: &World, url: &Url) -> Result<Loaded, Message> {
             .with("why", error.to_string()));
     }
     Ok(Loaded {
+        page: collector.page,
         files: collector.files,
     })
-}
-
-/// TLS towards a host, trusting the lab's authority.
-pub(super) fn client_tls(
-    world: &World,
-    host: &str,
-) -> Result<(ClientTls, ServerName<'static>), Message> {
-    let failed = |why: String| {
-        Message::new("clients-tls-setup")
-            .with("host", host.to_owned())
-            .with("why", why)
-    };
-    let authorities: Vec<_> = world
-        .authority
-        .iter()
-        .map(std::path::PathBuf::as_path)
-        .collect();
-    let tls = ClientTls::trusting(&authorities).map_err(|error| failed(error.to_string()))?;
-    let plain = host
-        .trim_start_matches('[')
-        .trim_end_matches(']')
-        .to_owned();
-    let name = ServerName::try_from(plain).map_err(|error| failed(error.to_string()))?;
-    Ok((tls, name))
 }
 
 /// Takes the files of a page as they come and asks for those it names.
@@ -173,7 +198,18 @@ struct Collector {
     page: Cause,
     files: Vec<File>,
     wanted: Vec<String>,
-    failed: Option<String>,
+    failed: Option<Message>,
+}
+
+fn why(failure: Failure) -> Message {
+    match failure {
+        Failure::Malformed(rule) => Message::new("clients-page-malformed").with("rule", rule),
+        Failure::TooLarge => Message::new("clients-page-too-large"),
+        Failure::Cut => Message::new("clients-page-cut"),
+        Failure::ClosedBefore => Message::new("error-io-reset"),
+        Failure::TimedOut => Message::new("error-io-timed-out"),
+        Failure::Unsendable => Message::new("clients-page-unsendable"),
+    }
 }
 
 impl Service for Collector {
@@ -203,7 +239,7 @@ impl Service for Collector {
             }
             ClientAsk::End { part, .. } => self.parts_of_page(part),
             ClientAsk::Failed { failure, .. } => {
-                self.failed = Some(format!("{failure:?}"));
+                self.failed = Some(why(failure));
                 return Reply::Now(ClientAnswer::Stop);
             }
         };
@@ -319,6 +355,19 @@ mod tests {
         ] {
             assert_eq!(Url::parse(wrong), None, "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_redirect_leads_from_where_it_stands() {
+        let url = Url::parse("http://a.test:81/x/y?q").unwrap();
+        let to = |location: &str| url.join(location).unwrap().to_string();
+        assert_eq!(to("https://b.test/z"), "https://b.test/z");
+        assert_eq!(to("//b.test/z"), "http://b.test/z");
+        assert_eq!(to("/z"), "http://a.test:81/z");
+        assert_eq!(to("z"), "http://a.test:81/x/z");
+        assert_eq!(to("./z?r"), "http://a.test:81/x/z?r");
+        assert_eq!(to("?r"), "http://a.test:81/x/y?r");
+        assert_eq!(url.join("ftp://b.test/"), None);
     }
 
     #[test]

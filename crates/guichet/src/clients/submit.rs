@@ -1,7 +1,6 @@
 //! Handing a letter to the sender's own server (RFC 6409).
 
 use std::convert::Infallible;
-use std::net::SocketAddr;
 
 use guichet_engine::Ending;
 use guichet_proto::common::sasl::Credentials;
@@ -12,8 +11,7 @@ use guichet_proto::{Reply, Service};
 use guichet_trace::ExchangeId;
 
 use super::compose::Draft;
-use super::page::client_tls;
-use super::{World, unreachable};
+use super::{Security, Server, Trouble, World, unreachable};
 use crate::output::Message;
 
 const LETTER: SourceId = SourceId(1);
@@ -33,9 +31,7 @@ pub struct Submitted {
 #[derive(Clone, Debug)]
 pub struct Through {
     /// The submission server.
-    pub address: SocketAddr,
-    /// Its name; empty if only the address is known.
-    pub host: String,
+    pub server: Server,
     /// Who logs in; nobody where the server asks for none.
     pub login: Option<Credentials>,
 }
@@ -43,15 +39,31 @@ pub struct Through {
 /// Hands the letter in.
 pub async fn submit(world: &World, through: &Through, draft: &Draft) -> Result<Submitted, Message> {
     let (message, message_id) = draft.compose()?;
-    let mut call = world.call(through.address, &through.host, Vec::new());
-    let mut tls = TlsPolicy::Never;
-    if world.authority.is_some() && !through.host.is_empty() {
-        call.tls = Some(client_tls(world, &through.host)?);
-        tls = TlsPolicy::Required;
-    }
+    let handed = hand_in(world, through, draft, message).await;
+    let (exchange, fates) = handed.map_err(|trouble| trouble.message)?;
+    Ok(Submitted {
+        exchange,
+        message_id,
+        fates: draft.to.iter().cloned().zip(fates).collect(),
+    })
+}
+
+/// Hands in what has been composed; the fates are in the order of the draft's recipients.
+pub async fn hand_in(
+    world: &World,
+    through: &Through,
+    draft: &Draft,
+    message: Vec<u8>,
+) -> Result<(ExchangeId, Vec<Fate>), Trouble> {
+    let call = through.server.call(world)?;
     let job = Job {
         client_name: "localhost".to_owned(),
-        tls,
+        tls: match through.server.security {
+            Security::Clear => TlsPolicy::Never,
+            Security::IfOffered => TlsPolicy::IfOffered,
+            Security::Upgrade => TlsPolicy::Required,
+            Security::Implicit => TlsPolicy::Implicit,
+        },
         login: through.login.clone(),
         letters: vec![Letter {
             sender: draft.from.clone(),
@@ -67,7 +79,7 @@ pub async fn submit(world: &World, through: &Through, draft: &Draft) -> Result<S
         .dial
         .run("smtp", call, |_| (Client::new(job), Held { message }))
         .await
-        .map_err(|error| unreachable(&through.host, &error))?;
+        .map_err(|error| unreachable(&through.server.shown(), &error))?;
     let mut outcome = finished.session.outcome();
     let fates = outcome.letters.pop().unwrap_or_default();
     let broken = match finished.ending {
@@ -78,22 +90,14 @@ pub async fn submit(world: &World, through: &Through, draft: &Draft) -> Result<S
         .iter()
         .any(|fate| matches!(fate, Fate::Delivered { .. }));
     if let (Some(why), false) = (outcome.failed.or(broken), delivered) {
-        return Err(Message::new("clients-submit-failed")
-            .with("host", name_of(through))
-            .with("why", why));
+        // "Service not available" (RFC 5321 section 4.2.3): the one way to say "full".
+        let again = why.starts_with("421");
+        let message = Message::new("clients-submit-failed")
+            .with("host", through.server.shown())
+            .with("why", why);
+        return Err(Trouble { message, again });
     }
-    Ok(Submitted {
-        exchange: finished.exchange,
-        message_id,
-        fates: draft.to.iter().cloned().zip(fates).collect(),
-    })
-}
-
-fn name_of(through: &Through) -> String {
-    match through.host.is_empty() {
-        true => through.address.to_string(),
-        false => through.host.clone(),
-    }
+    Ok((finished.exchange, fates))
 }
 
 /// The letter, in memory: a person wrote it.

@@ -8,12 +8,17 @@ mod completions;
 mod connect;
 mod domain;
 mod echo;
+mod errand;
 mod explain;
+mod fetch;
+mod get;
 mod init;
 mod lab;
 pub mod password;
 mod queue;
 pub mod reach;
+mod resolve;
+mod send;
 mod serve;
 mod server;
 mod trace;
@@ -45,6 +50,10 @@ pub fn run(cli: Cli, output: &Output<'_>) -> Outcome {
         Command::Zone(args) => zone::run(args, global, output),
         Command::Queue(args) => wait(queue::run(args, global, output)),
         Command::Trace(args) => wait(trace::run(args, global, output)),
+        Command::Resolve(args) => wait(resolve::run(&args, global, output)),
+        Command::Get(args) => wait(get::run(&args, global, output)),
+        Command::Send(args) => wait(send::run(&args, global, output)),
+        Command::Fetch(args) => wait(fetch::run(&args, global, output)),
         Command::Connect(args) => connect::run(&args, output),
         Command::Echo(args) => wait(echo::run(args, output)),
         Command::Explain(args) => explain::run(args, output),

@@ -11,7 +11,7 @@ use guichet_trace::{Journey, Kind, State};
 use super::Lab;
 use crate::clients::compose::Draft;
 use crate::clients::page::Url;
-use crate::clients::{World, collect, page, submit};
+use crate::clients::{Security, Server, World, collect, page, submit};
 use crate::config::Service;
 use crate::output::Message;
 use crate::texts::Texts;
@@ -318,8 +318,7 @@ pub fn submission(world: &World, login: &str) -> Result<submit::Through, Message
     let (host, ip) = mail_host(world, login)?;
     let address = (ip, Service::Submission.port()).into();
     Ok(submit::Through {
-        address,
-        host,
+        server: upgraded(address, host),
         login: Some(credentials(world, login)?),
     })
 }
@@ -329,11 +328,19 @@ pub fn maildrop(world: &World, login: &str, delete: bool) -> Result<collect::Fro
     let (host, ip) = mail_host(world, login)?;
     let address = (ip, Service::Pop3.port()).into();
     Ok(collect::From {
-        address,
-        host,
+        server: upgraded(address, host),
         login: credentials(world, login)?,
         delete,
     })
+}
+
+fn upgraded(address: std::net::SocketAddr, host: String) -> Server {
+    Server {
+        address,
+        host,
+        security: Security::Upgrade,
+        causes: Vec::new(),
+    }
 }
 
 fn mail_host(world: &World, login: &str) -> Result<(String, std::net::IpAddr), Message> {
