@@ -1,0 +1,82 @@
+//! How a lab begins and ends: what it promises about folders, signals and sudden death.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test may stop here"
+)]
+
+mod support;
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::time::Duration;
+
+use support::{Lab, Signal, eventually, run, signal};
+
+fn instances(lab: &Lab) -> Vec<u32> {
+    let domains = ["nord.test", "sud.test"];
+    let pids = domains.map(|domain| lab.organisation(domain)["pid"].as_u64().expect("pid"));
+    pids.map(|pid| u32::try_from(pid).unwrap()).to_vec()
+}
+
+/// Running, and not merely waiting to be reaped.
+fn runs(process: u32) -> bool {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    let state = status.lines().find_map(|line| line.strip_prefix("State:"));
+    state.is_some_and(|state| !state.trim().starts_with('Z'))
+}
+
+#[test]
+fn its_instances_die_with_it_even_by_kill_9() {
+    let lab = Lab::start(&[]);
+    let instances = instances(&lab);
+    assert!(instances.iter().all(|pid| runs(*pid)));
+    signal(lab.pid(), Signal::KILL);
+    eventually(Duration::from_secs(10), || {
+        let left: Vec<_> = instances.iter().filter(|pid| runs(**pid)).collect();
+        left.is_empty()
+            .then_some(())
+            .ok_or_else(|| format!("{left:?} still run"))
+    });
+}
+
+#[test]
+fn a_signal_ends_it_with_0_and_everything_with_it() {
+    for word in [Signal::TERM, Signal::INT] {
+        let mut lab = Lab::start(&[]);
+        let instances = instances(&lab);
+        signal(lab.pid(), word);
+        assert_eq!(lab.ended(Duration::from_secs(10)), Some(0));
+        assert!(instances.iter().all(|pid| !runs(*pid)));
+    }
+}
+
+#[test]
+fn a_second_lab_in_the_same_folder_is_refused_and_one_elsewhere_moves() {
+    let lab = Lab::start(&[]);
+    let same = run(lab
+        .guichet()
+        .args(["lab", "--json", "--dir"])
+        .arg(lab.dir()));
+    assert!(matches!(same.code, Some(1 | 2)), "{same:#?}");
+    assert_eq!(same.out, "");
+    assert!(!same.err.trim().is_empty(), "it says why");
+
+    let other = Lab::start(&[]);
+    assert_ne!(
+        lab.service("nord.test", "smtp"),
+        other.service("nord.test", "smtp")
+    );
+    assert_ne!(lab.resolver(), other.resolver());
+}
+
+#[test]
+fn nobody_else_may_look_into_its_folder() {
+    let lab = Lab::start(&[]);
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&lab.dir()), 0o700);
+    let control = lab.json["control"].as_str().expect("control");
+    assert_eq!(mode(Path::new(control)), 0o600);
+}
