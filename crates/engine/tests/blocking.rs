@@ -1,3 +1,4 @@
+#![allow(clippy::unwrap_used, reason = "a test may stop here")]
 //! The driver without a runtime, over real sockets: later answers, events, deadlines, stalls,
 //! half-close, the stop, and a peer that never stops talking.
 
