@@ -210,3 +210,37 @@ fn the_wildcard_of_the_lab_answers_for_names_nobody_wrote() {
     );
     assert!(has_address(&records, names), "{records:?}");
 }
+
+#[test]
+fn a_zone_that_was_changed_answers_anew_after_a_reload() {
+    let lab = Lab::start(&[]);
+    let names = lab.service("nord.test", "dns");
+    let folder = lab.dir().join("nord/zones");
+    let file = std::fs::read_dir(&folder)
+        .unwrap()
+        .next()
+        .unwrap()
+        .unwrap()
+        .path();
+    let mut zone = std::fs::read_to_string(&file).unwrap();
+    zone.push_str(
+        "\n*.wild.nord.test. 60 IN A 127.0.0.9\nowned.wild.nord.test. 60 IN TXT \"here\"\n",
+    );
+    std::fs::write(&file, zone).unwrap();
+    run(lab.guichet().args(["reload"])).well();
+
+    for name in ["any.wild.nord.test", "deep.any.wild.nord.test"] {
+        let Some(answer) = dig(names, &["+norec", name, "A"]) else {
+            return;
+        };
+        let record = format!("{name}. 60 IN A 127.0.0.9");
+        assert_eq!(section(&answer, "ANSWER"), [record]);
+    }
+    // What exists is not covered by the wildcard (RFC 4592 section 2.2.1).
+    let question = ["+norec", "owned.wild.nord.test", "A"];
+    let Some(owned) = dig(names, &question) else {
+        return;
+    };
+    owned.says("status: NOERROR");
+    assert_eq!(section(&owned, "ANSWER"), Vec::<String>::new());
+}

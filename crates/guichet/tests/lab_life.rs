@@ -80,3 +80,32 @@ fn nobody_else_may_look_into_its_folder() {
     let control = lab.json["control"].as_str().expect("control");
     assert_eq!(mode(Path::new(control)), 0o600);
 }
+
+#[test]
+fn the_same_folder_serves_again_after_the_end() {
+    let mut lab = Lab::start(&[]);
+    let letter = [
+        "send",
+        "-q",
+        "--from",
+        "alice@nord.test",
+        "--to",
+        "adam@nord.test",
+    ];
+    run(lab
+        .guichet()
+        .args(letter)
+        .args(["--subject", "kept", "--text", "Hello"]))
+    .well();
+    let fetch = ["fetch", "-q", "--pop3", "--login", "adam@nord.test"];
+    let there = |lab: &Lab| {
+        eventually(support::DELIVERY_MOST, || {
+            let fetched = run(lab.guichet().args(fetch));
+            let found = fetched.out.contains("Subject: kept");
+            found.then_some(()).ok_or_else(|| format!("{fetched:?}"))
+        });
+    };
+    there(&lab);
+    lab.restart();
+    there(&lab);
+}
