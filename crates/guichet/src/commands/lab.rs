@@ -7,7 +7,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::{Global, Lab as Args, LabCommand};
 use crate::control::find::lab_dir;
-use crate::control::requests::{Done, Request, Status, Stopped};
+use crate::control::requests::{Done, Request, Stopped};
 use crate::control::{Client, LabContract};
 use crate::lab::once::{self, Look, Played};
 use crate::lab::{Lab, Options, variables};
@@ -133,8 +133,16 @@ async fn run_command(lab: &Lab, words: &[String]) -> Outcome {
 }
 
 fn manage(command: &LabCommand, dir: PathBuf, output: &Output<'_>) -> Outcome {
-    if let LabCommand::Reset = command {
-        return reset(dir, output);
+    match command {
+        LabCommand::Reset => return reset(dir, output),
+        LabCommand::Status => {
+            let global = Global {
+                dir: Some(dir),
+                ..Global::default()
+            };
+            return super::wait(super::server::status(&global, output));
+        }
+        _ => {}
     }
     let contract = LabContract::read(&dir)
         .ok_or_else(|| Failure::failed(Message::new("lab-none").with("dir", dir.as_path())))?;
@@ -150,16 +158,9 @@ fn manage(command: &LabCommand, dir: PathBuf, output: &Output<'_>) -> Outcome {
                 };
                 let _: Done = control.ask(&request).await.map_err(Failure::failed)?;
             }
-            LabCommand::Status => {
-                let status: Status = control
-                    .ask(&Request::Status)
-                    .await
-                    .map_err(Failure::failed)?;
-                output.json(&status)?;
-            }
             LabCommand::Help if output.json => output.json(&contract)?,
             LabCommand::Help => output.bytes(everything(&contract, output).as_bytes())?,
-            LabCommand::Reset => {}
+            LabCommand::Reset | LabCommand::Status => {}
         }
         Ok(())
     })

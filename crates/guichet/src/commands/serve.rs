@@ -25,9 +25,8 @@ pub fn run(args: &Serve, global: &Global, output: &Output<'_>) -> Outcome {
         return Err(Failure::wrong(Message::new("serve-user")));
     }
     let sockets = Sockets::bind(&config).map_err(Failure::failed)?;
-    guichet_engine::privileges::drop_all().map_err(|error| {
-        Failure::failed(Message::new("serve-privileges").with("why", &error))
-    })?;
+    guichet_engine::privileges::drop_all()
+        .map_err(|error| Failure::failed(Message::new("serve-privileges").with("why", &error)))?;
     let runtime = super::runtime()?;
     runtime.block_on(async {
         let instance = Instance::start(config, sockets)

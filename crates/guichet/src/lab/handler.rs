@@ -52,6 +52,7 @@ impl Lab {
                     .ok_or_else(|| crate::control::requests::not_found(&name))?;
                 if running.pid() == 0 {
                     running.launch().await?;
+                    self.tell_where()?;
                 }
                 value(&Done {})
             }

@@ -108,6 +108,21 @@ impl Lab {
         Ok(lab)
     }
 
+    /// Writes `lab.json` anew: an organisation has another process now.
+    pub(crate) fn tell_where(&self) -> Result<(), Message> {
+        let mut contract = self.contract.clone();
+        for organisation in &mut contract.organisations {
+            let of_it =
+                |running: &&Arc<Running>| running.organisation.domain == organisation.domain;
+            organisation.pid = self
+                .running
+                .iter()
+                .find(of_it)
+                .map_or(0, |running| running.pid());
+        }
+        write_contract(&contract)
+    }
+
     /// Our clients inside the lab's own process.
     pub fn world(&self, program: &str) -> Result<World, Message> {
         World::of_lab(&self.contract, self.recorder.clone(), program)
