@@ -82,8 +82,14 @@ fn offset(service: Service) -> u16 {
 }
 
 impl Layout {
-    /// Finds addresses and ports that are free. `wanted` is a base the user insists on.
-    pub fn find(dir: PathBuf, wanted: Option<u16>) -> Result<Self, Message> {
+    /// Finds addresses and ports that are free. `wanted` is a base the user insists on; `claim`
+    /// binds the watch address for good, so that of labs that start in the same moment only one
+    /// takes the base.
+    pub fn find<T>(
+        dir: PathBuf,
+        wanted: Option<u16>,
+        claim: impl Fn(SocketAddr) -> io::Result<T>,
+    ) -> Result<(Self, T), Message> {
         let separate = [2, 3]
             .iter()
             .all(|&last| TcpListener::bind((Ipv4Addr::new(127, 0, 0, last), 0)).is_ok());
@@ -94,12 +100,14 @@ impl Layout {
                 return Err(Message::new("lab-base-port").with_shown("base", base));
             }
             let mut layout = Self::at(dir.clone(), base, separate);
-            match layout.first_taken() {
-                None => {
+            let claimed = claim(layout.watch());
+            match (claimed, layout.first_taken()) {
+                (Ok(claimed), None) => {
                     layout.moved = taken;
-                    return Ok(layout);
+                    return Ok((layout, claimed));
                 }
-                Some(address) => taken = taken.or(Some(address)),
+                (Err(_), _) => taken = taken.or(Some(layout.watch())),
+                (Ok(_), Some(address)) => taken = taken.or(Some(address)),
             }
         }
         let address = taken.map(|address| address.to_string()).unwrap_or_default();
@@ -184,9 +192,9 @@ impl Layout {
         map
     }
 
-    /// The first address that somebody else has.
+    /// The first address that somebody else has, besides the watch address, which is claimed.
     fn first_taken(&self) -> Option<SocketAddr> {
-        let own = [self.watch(), self.resolver(), self.root(), self.tld()];
+        let own = [self.resolver(), self.root(), self.tld()];
         let theirs = self.organisations.iter().flat_map(|organisation| {
             SERVICES
                 .into_iter()

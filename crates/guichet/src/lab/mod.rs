@@ -71,7 +71,8 @@ impl Lab {
     pub async fn start(options: Options) -> Result<Arc<Self>, Message> {
         let dir = std::path::absolute(&options.dir).unwrap_or(options.dir);
         let lock = lock(&dir)?;
-        let layout = Layout::find(dir, options.base_port)?;
+        let (layout, watch) =
+            Layout::find(dir, options.base_port, |address| listen("watch", address))?;
         layout.write()?;
         let settings = recording::Settings {
             folder: Some(layout.dir.join("trace")),
@@ -87,7 +88,7 @@ impl Lab {
         let server = Server::new(recorder.clone());
         let watch_token = token(&layout.dir.join("watch.token"))?;
         serve_names(&layout, &server, &recorder)?;
-        serve_watch(&layout, &server, &recording, watch_token.clone())?;
+        serve_watch(watch, &server, &recording, watch_token.clone())?;
         let running = start_organisations(&layout, &recording).await?;
         let contract = contract(&layout, &running, &watch_token);
         write_contract(&contract)?;
@@ -234,14 +235,17 @@ fn serve_names(layout: &Layout, server: &Server, recorder: &Recorder) -> Result<
 }
 
 fn serve_watch(
-    layout: &Layout,
+    bound: BoundListener,
     server: &Server,
     recording: &Arc<Recording>,
     token: String,
 ) -> Result<(), Message> {
     let guard = Guard::new(token, Vec::new());
     let watch = Arc::new(Watch::new(recording.clone(), guard, "Guichet".to_owned()));
-    serve_connections(server, "watch", layout.watch(), WatchEntry(watch))
+    server
+        .serve(bound, Arc::new(WatchEntry(watch)), None)
+        .map(|_| ())
+        .map_err(|error| Message::io(&error))
 }
 
 fn serve_datagrams<D: guichet_engine::Datagrams>(
@@ -264,7 +268,15 @@ fn serve_connections<A: guichet_engine::Answering>(
     answering: A,
 ) -> Result<(), Message> {
     let failed = |error: std::io::Error| cannot_bind(service, address, &error);
-    let bound = BoundListener::bind(ListenerSettings {
+    let bound = listen(service, address).map_err(failed)?;
+    server
+        .serve(bound, Arc::new(answering), None)
+        .map(|_| ())
+        .map_err(failed)
+}
+
+fn listen(service: &str, address: std::net::SocketAddr) -> std::io::Result<BoundListener> {
+    BoundListener::bind(ListenerSettings {
         service: service.into(),
         organisation: "".into(),
         address,
@@ -272,11 +284,6 @@ fn serve_connections<A: guichet_engine::Answering>(
         most: CONNECTIONS_MOST,
         implicit_tls: false,
     })
-    .map_err(failed)?;
-    server
-        .serve(bound, Arc::new(answering), None)
-        .map(|_| ())
-        .map_err(failed)
 }
 
 fn cannot_bind(service: &str, address: std::net::SocketAddr, error: &std::io::Error) -> Message {
