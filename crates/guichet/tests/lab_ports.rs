@@ -10,7 +10,9 @@
 
 mod support;
 
+use std::collections::BTreeSet;
 use std::net::TcpListener;
+use std::thread;
 
 use support::Lab;
 
@@ -24,4 +26,18 @@ fn a_port_that_is_taken_moves_the_lab() {
     let second = Lab::start(&[]);
     assert_ne!(second.service("sud.test", "pop3"), wanted);
     drop(taken);
+}
+
+#[test]
+fn labs_started_in_the_same_moment_take_different_ports() {
+    let starting: Vec<_> = (0..4).map(|_| thread::spawn(|| Lab::start(&[]))).collect();
+    let labs: Vec<Lab> = starting
+        .into_iter()
+        .map(|lab| lab.join().unwrap())
+        .collect();
+    let servers: BTreeSet<_> = labs
+        .iter()
+        .map(|lab| lab.service("nord.test", "smtp"))
+        .collect();
+    assert_eq!(servers.len(), labs.len());
 }

@@ -193,11 +193,7 @@ impl Drop for Lab {
 }
 
 /// Starts a lab in `home` and reads where it listens.
-///
-/// One at a time: labs that look for free ports in the same moment may choose the same ones.
 fn spawn(home: &Path, arguments: &[&str]) -> (Child, Value) {
-    static STARTING: Mutex<()> = Mutex::new(());
-    let _starting = STARTING.lock().unwrap_or_else(PoisonError::into_inner);
     let words = fs::File::create(home.join("lab.err")).unwrap();
     let mut child = guichet(home)
         .args(["lab", "--json", "--dir"])
