@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use guichet_store::Store;
 use rustix::process::{Pid, Signal, getppid, set_parent_process_death_signal};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -29,7 +30,7 @@ pub fn run(args: &Serve, global: &Global, output: &Output<'_>) -> Outcome {
         .map_err(|error| Failure::failed(Message::new("serve-privileges").with("why", &error)))?;
     let runtime = super::runtime()?;
     runtime.block_on(async {
-        let instance = Instance::start(config, sockets)
+        let instance = Instance::start(config, sockets, Store::open)
             .await
             .map_err(Failure::failed)?;
         announce(&instance, output);

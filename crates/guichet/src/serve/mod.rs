@@ -25,7 +25,7 @@ use guichet_services::mail::queue::{Ourselves, Queue, Schedule, Settings as Queu
 use guichet_services::mail::{Limits, Mail};
 use guichet_services::names::{Names, Zones};
 use guichet_services::pages::Pages;
-use guichet_store::{Options, Store};
+use guichet_store::{Options, Store, StoreError};
 use guichet_trace::{Level, WallTime};
 use tokio_util::sync::CancellationToken;
 
@@ -65,12 +65,17 @@ pub struct Instance {
 }
 
 impl Instance {
-    /// Opens the store, reads zones and certificates, and begins to serve on the bound sockets.
-    pub async fn start(config: Config, sockets: Sockets) -> Result<Arc<Self>, Message> {
+    /// Opens the store by `open` ([`Store::open`], unless it is to be shown that a worse one is
+    /// found out), reads zones and certificates, and begins to serve on the bound sockets.
+    pub async fn start(
+        config: Config,
+        sockets: Sockets,
+        open: impl FnOnce(Options) -> Result<Store, StoreError> + Send + 'static,
+    ) -> Result<Arc<Self>, Message> {
         let organisation: Arc<str> = config.domains.first().map_or("", String::as_str).into();
         let folder = config.store_dir.clone();
         // The store's recovery and SQLite block; the rest goes on meanwhile.
-        let opening = tokio::task::spawn_blocking(move || Store::open(Options::new(folder)));
+        let opening = tokio::task::spawn_blocking(move || open(Options::new(folder)));
         let (recorder, recording) = start_recording(&config)?;
         let tls = server_tls(&config)?;
         let names = Arc::new(Names::new(zones(&config.names.zones)?));
