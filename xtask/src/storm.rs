@@ -19,7 +19,7 @@ struct Storm {
 
 const STORMS: &[Storm] = &[Storm {
     name: "kill",
-    test: "storm_kill",
+    test: "survival",
     rounds: 50,
 }];
 
