@@ -16,10 +16,11 @@ mod watcher;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::process::{Command, Stdio};
+use std::panic::catch_unwind;
+use std::process::{Command, Stdio, exit};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use guichet_engine::{Answering, Arrival, Server, blocking};
 use guichet_proto::smtp;
@@ -58,16 +59,26 @@ fn main() {
     {
         return inside::live(kind);
     }
-    let wanted: Vec<_> = arguments
-        .iter()
-        .filter(|word| !word.starts_with('-'))
-        .collect();
-    for (name, test) in TESTS {
-        if wanted.is_empty() || wanted.iter().any(|word| name.contains(word.as_str())) {
-            test();
-            println!("test {name} ... ok");
-        }
+    let is_wanted = |name: &str| {
+        let mut words = arguments.iter().filter(|word| !word.starts_with('-'));
+        words.clone().next().is_none() || words.any(|word| name.contains(word.as_str()))
+    };
+    let (begun, mut passed, mut failed) = (Instant::now(), 0, 0);
+    for (name, test) in TESTS.iter().filter(|(name, _)| is_wanted(name)) {
+        let word = match catch_unwind(test) {
+            Ok(()) => (passed += 1, "ok").1,
+            Err(_) => (failed += 1, "FAILED").1,
+        };
+        println!("test {name} ... {word}");
     }
+    let word = if failed == 0 { "ok" } else { "FAILED" };
+    let filtered = TESTS.len() - passed - failed;
+    println!(
+        "test result: {word}. {passed} passed; {failed} failed; 0 ignored; 0 measured; \
+         {filtered} filtered out; finished in {:.2}s",
+        begun.elapsed().as_secs_f64()
+    );
+    exit(i32::from(failed > 0));
 }
 
 // ----- clients -----
