@@ -408,15 +408,27 @@ pub(crate) fn relay(tape: &mut Tape, submitted: Hop) -> Hop {
     hop
 }
 
+/// Bob's program asks where his mail lies.
+pub(crate) fn ask_for_the_maildrop(tape: &mut Tape) -> Hop {
+    let bob = end(PERSON, "", "guichet fetch", "127.0.0.1:50001");
+    let answer = "NOERROR mail.sud.test A 127.0.0.3";
+    tape.resolve(Some(bob), "mail.sud.test A?", answer, &[])
+}
+
 /// Bob's program opens his maildrop.
 pub(crate) fn open_maildrop(tape: &mut Tape) -> Hop {
+    open_maildrop_because(tape, &[])
+}
+
+/// The same, led there by what the name service said.
+pub(crate) fn open_maildrop_because(tape: &mut Tape, causes: &[Cause]) -> Hop {
     let bob = end(PERSON, "", "guichet fetch", "127.0.0.1:50002");
     let hop = tape.open(
         ("pop3", TCP),
         Some(bob),
         Some(SUD_POP3),
         "mail.sud.test port 110",
-        &[],
+        causes,
     );
     tape.dialogue(
         hop,

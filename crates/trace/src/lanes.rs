@@ -6,6 +6,7 @@ use alloc::string::{String, ToString};
 use crate::exchange::{Exchange, socket_text};
 use crate::facts;
 use crate::journey::{Journey, Kind};
+use crate::purpose;
 use crate::record::Role;
 use crate::shown::{Selection, Shown};
 use crate::text::visible;
@@ -144,6 +145,9 @@ fn server_that_asked(selection: &Selection<'_, '_>, exchange: &Exchange<'_>) -> 
 }
 
 fn person(journey: Option<&Journey<'_, '_>>, shown: &Shown<'_, '_>) -> Option<String> {
+    // Who asked for the mail server's name is who then looked for mail there.
+    let looked = journey.and_then(|journey| purpose::collection(&journey.selection, shown));
+    let shown = looked.unwrap_or(shown);
     let address = match shown.exchange.protocol() {
         "pop3" | "imap" => {
             let recipient = || {

@@ -80,6 +80,7 @@ pub mod journey;
 pub mod lanes;
 mod mask;
 pub mod picture;
+mod purpose;
 pub mod record;
 pub mod render;
 #[cfg(test)]

@@ -5,13 +5,14 @@ use alloc::string::{String, ToString};
 use crate::exchange::Message;
 use crate::facts;
 use crate::journey::{Journey, Kind};
+use crate::purpose;
 use crate::record::Role;
 use crate::shown::Shown;
 
 /// The number that a message sent by `from` carries in its journey. `place` is its place in the journey's time order,
 /// from 0; it numbers the messages of journeys for which the course has no figure.
 ///
-/// A letter: 1 handing in, 2 names and relaying, 3a asking for mail, 3b the answers. A page: 1a
+/// A letter: 1 handing in, 2 names and relaying, 3a asking for mail (and where), 3b the answers. A page: 1a
 /// questions and 1b answers about names, 2a request and 2b reply.
 pub fn step(journey: &Journey<'_, '_>, shown: &Shown<'_, '_>, from: Role, place: usize) -> String {
     let asks = from == Role::Client;
@@ -19,6 +20,7 @@ pub fn step(journey: &Journey<'_, '_>, shown: &Shown<'_, '_>, from: Role, place:
         (Kind::Letter, "pop3" | "imap") if asks => "3a",
         (Kind::Letter, "pop3" | "imap") => "3b",
         (Kind::Letter, _) if is_handing_in(journey, shown) => "1",
+        (Kind::Letter | Kind::Collection, "dns") if is_collecting(journey, shown) => "3a",
         (Kind::Letter, _) => "2",
         (Kind::Collection, "pop3" | "imap") if asks => "3a",
         (Kind::Collection, "pop3" | "imap") => "3b",
@@ -36,6 +38,11 @@ fn is_handing_in(journey: &Journey<'_, '_>, shown: &Shown<'_, '_>) -> bool {
     let root = journey.root().exchange;
     core::ptr::eq(shown.exchange, root)
         || (shown.exchange.protocol() == "dns" && shown.exchange.end_us <= root.start_us)
+}
+
+/// What the recipient's program asked before it looked for mail.
+fn is_collecting(journey: &Journey<'_, '_>, shown: &Shown<'_, '_>) -> bool {
+    purpose::collection(&journey.selection, shown).is_some()
 }
 
 /// Whether a message belongs in the short account: what moves the letter, the question about mail

@@ -8,6 +8,7 @@ use crate::exchange::{Ending, Message};
 use crate::facts;
 use crate::journey::{Journey, Kind};
 use crate::lanes::{Lane, lanes};
+use crate::purpose;
 use crate::record::Role;
 use crate::render::{line, reason_words};
 use crate::shown::Shown;
@@ -111,6 +112,7 @@ impl<'t, 'p, 'v> Teller<'t, 'p, 'v> {
         let names: Vec<_> = all
             .iter()
             .filter(|shown| shown.exchange.protocol() == "dns")
+            .filter(|shown| purpose::collection(&self.journey.selection, shown).is_none())
             .collect();
         let mut askers: Vec<Lane> = Vec::new();
         let mut walk: Vec<String> = Vec::new();
@@ -219,6 +221,14 @@ impl<'t, 'p, 'v> Teller<'t, 'p, 'v> {
 
     fn fetching(&mut self, shown: &Shown<'p, 'v>) {
         let (person, server) = self.labels(shown);
+        let prepares = |other: &&Shown<'p, 'v>| {
+            purpose::collection(&self.journey.selection, other)
+                .is_some_and(|prepared| core::ptr::eq(prepared.exchange, shown.exchange))
+        };
+        let names: Vec<_> = self.exchanges().iter().filter(prepares).collect();
+        let asker = self.lanes(shown).0;
+        self.questions(&asker, &names, true);
+        self.questions(&asker, &names, false);
         let fetched = facts::fetched(shown) > 0;
         let key = if fetched {
             "trace-story-collected"

@@ -40,6 +40,39 @@ fn a_letter_between_two_organisations_is_one_journey() {
 }
 
 #[test]
+fn who_asked_where_the_mail_lies_is_who_looked_for_it() {
+    let mut tape = Tape::new();
+    let submitted = fixture::submit(&mut tape);
+    let relayed = fixture::relay(&mut tape, submitted);
+    tape.close(relayed);
+    tape.wait_us(1_000_000);
+    let asked = fixture::ask_for_the_maildrop(&mut tape);
+    let maildrop = fixture::open_maildrop_because(&mut tape, &[asked.by_client(1)]);
+    fixture::retrieve(&mut tape, maildrop, 1, &[relayed.by_server(1)]);
+    fixture::leave_maildrop(&mut tape, maildrop);
+    let view = tape.view();
+    let picture = view.picture();
+    let journey = only(&picture, Kind::Letter);
+    let english = english();
+    let steps = steps(&journey, Detail::Every, &english);
+    let lines: Vec<_> = steps.iter().map(|step| &*step.line).collect();
+    assert!(
+        lines.contains(&"3a bob → resolver  mail.sud.test A?"),
+        "{lines:#?}"
+    );
+    assert!(
+        lines.contains(&"3a resolver → root  mail.sud.test A?"),
+        "{lines:#?}"
+    );
+    assert!(!lines.iter().any(|line| line.starts_with("1 bob")));
+    let story = story(&journey, &english);
+    let bobs = story
+        .iter()
+        .filter(|sentence| sentence.starts_with("bob asked"));
+    assert_eq!(bobs.count(), 2, "{story:#?}");
+}
+
+#[test]
 fn letters_fetched_in_one_session_stay_apart() {
     let mut tape = Tape::new();
     let first = fixture::submit(&mut tape);
