@@ -16,7 +16,6 @@ clients-page-unsendable = the address cannot be asked for
 clients-page-status = { $url } answers with status { $status }.
 clients-page-round = The page leads on and on; after { $most } redirects nobody followed it further.
 clients-page-written = { $file }: { $bytes } bytes written.
-clients-unwritable = { $file } cannot be written: { $why }.
 clients-no-authority = { $host } would be reached through TLS, but nobody is known whose certificates could be believed. Name the authority's certificates with --ca FILE or the variable SSL_CERT_FILE.
 clients-not-a-server = “{ $text }” is no server: write a name or an address, with a port if it is not the usual one, such as mail.example.org or 127.0.0.2:20025.
 clients-not-a-url = “{ $url }” is no address of a page. It looks like http://www.sud.test/ or https://www.sud.test/.

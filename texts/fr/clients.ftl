@@ -16,7 +16,6 @@ clients-page-unsendable = cette adresse ne peut pas être demandée
 clients-page-status = { $url } répond par le code { $status }.
 clients-page-round = La page renvoie toujours ailleurs ; après { $most } renvois, on n’a pas suivi plus loin.
 clients-page-written = { $file } : { $bytes } octets écrits.
-clients-unwritable = { $file } ne peut pas être écrit : { $why }.
 clients-no-authority = { $host } serait joint par TLS, mais on ne connaît personne dont les certificats seraient crédibles. Nommez les certificats de l’autorité avec --ca FICHIER ou la variable SSL_CERT_FILE.
 clients-not-a-server = « { $text } » n’est pas un serveur : écrivez un nom ou une adresse, avec un port si ce n’est pas le port usuel, par exemple mail.example.org ou 127.0.0.2:20025.
 clients-not-a-url = « { $url } » n’est pas l’adresse d’une page. Elle ressemble à http://www.sud.test/ ou https://www.sud.test/.

@@ -121,8 +121,8 @@ pub(super) fn on_terminal(content: &[u8], output: &Output<'_>) -> Outcome {
         .try_for_each(|line| output.line(&visible(line)))
 }
 
-pub(super) fn unwritable(file: &Path, error: &std::io::Error) -> Failure {
-    let message = Message::new("clients-unwritable").with("file", file);
+fn unwritable(file: &Path, error: &std::io::Error) -> Failure {
+    let message = Message::new("error-write").with("file", file);
     Failure::failed(message.with("why", error))
 }
 

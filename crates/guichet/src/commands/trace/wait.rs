@@ -12,6 +12,9 @@ use crate::output::{Failure, Message, Outcome, Output};
 /// A picture is made at most so often.
 const PAUSE: Duration = Duration::from_millis(50);
 
+/// What one server knows, the others have told within this time.
+const OTHERS_MOST: Duration = Duration::from_millis(500);
+
 /// Waits for the newest letter that is wanted; one that has come already counts.
 pub(super) async fn run(
     args: &TraceWait,
@@ -23,22 +26,31 @@ pub(super) async fn run(
         return Err(Failure::wrong(Message::new("journey-wait-for-what")));
     }
     let end = Instant::now() + Duration::from_secs(args.timeout);
+    let mut handed_on = None;
     loop {
         let left = end.saturating_duration_since(Instant::now());
         if left.is_zero() {
             let message = Message::new("journey-waited").with_shown("seconds", args.timeout);
             return Err(Failure::Failed(message));
         }
-        let (view, came) = gathering.next(left).await?;
-        if !came {
-            continue;
-        }
+        let patience = handed_on.map_or(left, |_| left.min(OTHERS_MOST));
+        let (view, came) = gathering.next(patience).await?;
         let picture = view.picture();
         let letter = picture
             .journeys()
             .into_iter()
             .rfind(|journey| journey.kind == Kind::Letter && is_wanted(journey, wanted));
-        if let Some(end) = letter.and_then(|letter| ended(&letter, output)) {
+        let Some(letter) = letter else {
+            continue;
+        };
+        // The next server may be one of those that are asked, and its account still on the way.
+        if letter.state == State::Relayed {
+            let since = *handed_on.get_or_insert_with(Instant::now);
+            if came && since.elapsed() < OTHERS_MOST {
+                continue;
+            }
+        }
+        if let Some(end) = ended(&letter, output) {
             return end;
         }
         tokio::time::sleep(PAUSE).await;
