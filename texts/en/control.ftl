@@ -77,6 +77,7 @@ control-queue-removed = { $name } is taken out of the queue; its sender is not t
 # Passwords.
 control-password = Password of { $login }:
 control-password-new = New password for { $login }:
+control-password-first = Password for { $login } (Enter alone has one drawn):
 control-password-again = Once more:
 control-password-differs = The two passwords differ; nothing was changed.
 control-password-empty = The password is empty.

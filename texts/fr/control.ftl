@@ -77,6 +77,7 @@ control-queue-removed = { $name } est retiré de la file ; son expéditeur n’e
 # Mots de passe.
 control-password = Mot de passe de { $login } :
 control-password-new = Nouveau mot de passe de { $login } :
+control-password-first = Mot de passe de { $login } (Entrée seule en fait tirer un au hasard) :
 control-password-again = Encore une fois :
 control-password-differs = Les deux mots de passe diffèrent ; rien n’a changé.
 control-password-empty = Le mot de passe est vide.

@@ -2,11 +2,18 @@ init-exists = { $path } existe déjà ; rien n’a été écrit. Choisissez un a
 init-failed = { $path } ne peut pas être écrit : { $why }.
 init-not-a-domain = « { $domain } » n’est pas un nom de domaine comme example.org.
 init-no-address = Cet ordinateur n’a aucune adresse par laquelle d’autres pourraient l’atteindre. Nommez-en une par --address.
+init-not-an-account = « { $account } » ne peut pas être le premier compte : donnez une adresse complète du domaine, par exemple anna@{ $domain }.
+init-no-random = Le système ne donne pas d’octets aléatoires, aucun mot de passe ne peut donc être tiré : { $why }. Donnez-en un sur l’entrée standard.
 init-done =
     Écrit pour { $domain } :
     {"  "}{ $config }  la configuration, chaque clé expliquée
     {"  "}{ $zone }  ses noms
     {"  "}{ $site }/  son site
+    {"  "}{ $store }/  le dépôt, avec le compte { $login }
+    {"  "}{ $token }  le jeton qui ouvre l’adresse d’observation
+init-password =
+    Le mot de passe de { $login } est { $password }
+    Notez-le maintenant : il n’est gardé nulle part en clair. `guichet account passwd { $login }` en fixe un autre.
 init-private = Les autres, sur Internet, ne peuvent pas atteindre { $addresses }. Derrière une box, mettez son adresse publique dans la zone et faites-lui transmettre les ports.
 init-next =
     Dites au bureau d’enregistrement de { $domain } :
@@ -18,7 +25,7 @@ init-next =
     Ensuite :
       guichet check --config { $config }
       guichet serve --config { $config }
-      guichet account add postmaster@{ $domain } --config { $config }
+    Pendant qu’il sert, `guichet account add anna@{ $domain } --config { $config }` ajoute des personnes.
 init-file-head = La configuration de Guichet. Une clé derrière # a sa valeur par défaut ; `guichet explain CLÉ` en dit plus, `guichet check` vérifie le fichier.
 init-page-title = Bienvenue à { $domain }
 init-page-text = Cette page est faite de trois fichiers : le texte, son style et une image. Chacun a été demandé à part.

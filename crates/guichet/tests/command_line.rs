@@ -116,13 +116,6 @@ fn explain_knows_every_key_and_the_nearest() {
 }
 
 #[test]
-fn completions_are_a_script() {
-    let bash = guichet("C", &["completions", "bash"]);
-    assert_eq!(bash.status.code(), Some(0));
-    assert!(out(&bash).contains("complete -F _guichet"));
-}
-
-#[test]
 fn a_reader_that_goes_away_is_no_failure() {
     let script = format!(
         "set -o pipefail; for i in 1 2 3 4 5; do {} completions zsh || exit 9; done | head -c 1",
@@ -181,4 +174,234 @@ fn zones_are_judged_where_they_lie() {
             .code(),
         Some(1)
     );
+}
+
+/// `guichet init example.org` in `folder`, with `input` on standard input.
+fn init(folder: &std::path::Path, more: &[&str], input: &str) -> Output {
+    use std::io::Write;
+    use std::process::Stdio;
+
+    let dir = folder.to_str().unwrap();
+    let fixed = [
+        "init",
+        "example.org",
+        "--dir",
+        dir,
+        "--address",
+        "192.0.2.7",
+    ];
+    let mut child = Command::new(env!("CARGO_BIN_EXE_guichet"))
+        .args([&fixed, more].concat())
+        .env_clear()
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // A command line that is wrong is refused before anything is read.
+    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+    child.wait_with_output().unwrap()
+}
+
+/// The hash of an account, from the store itself.
+fn hash_of(folder: &std::path::Path, login: &str) -> Option<String> {
+    let options = guichet_store::Options::new(folder.join("store"));
+    let store = guichet_store::Store::open(options).unwrap();
+    let account = store.account(login).unwrap();
+    store.close();
+    account.map(|account| account.password_hash)
+}
+
+/// Every file below `folder` that contains `text`.
+fn files_with(folder: &std::path::Path, text: &str) -> Vec<std::path::PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(files_with(&path, text));
+        } else if let Ok(bytes) = std::fs::read(&path)
+            && bytes
+                .windows(text.len())
+                .any(|window| window == text.as_bytes())
+        {
+            found.push(path);
+        }
+    }
+    found
+}
+
+#[test]
+fn init_draws_a_password_says_it_once_and_keeps_it_nowhere() {
+    use guichet_services::accounts::password::verify;
+    use std::os::unix::fs::PermissionsExt;
+
+    let folder = tempfile::tempdir().unwrap();
+    let founded = init(folder.path(), &[], "");
+    assert_eq!(founded.status.code(), Some(0), "{}", err(&founded));
+    let said = out(&founded);
+    let password = said
+        .lines()
+        .find_map(|line| line.strip_prefix("The password of postmaster@example.org is "))
+        .unwrap_or_else(|| panic!("{said}"));
+    assert_eq!(said.matches(password).count(), 1);
+    assert!(!err(&founded).contains(password));
+    assert!(said.contains("name server  ns1.example.org"), "{said}");
+
+    let hash = hash_of(folder.path(), "postmaster@example.org").unwrap();
+    assert!(verify(password, &hash) && !verify("", &hash));
+    assert!(
+        hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"),
+        "{hash}"
+    );
+    // The search itself must be able to find: the login stands in the store.
+    assert!(!files_with(folder.path(), "postmaster@example.org").is_empty());
+    assert_eq!(
+        files_with(folder.path(), password),
+        [] as [std::path::PathBuf; 0]
+    );
+
+    let token = folder.path().join("watch.token");
+    let mode = |path: &std::path::Path| path.metadata().unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&token), 0o600);
+    assert_eq!(mode(&folder.path().join("store")), 0o700);
+
+    let again = init(folder.path(), &[], "");
+    assert_eq!(again.status.code(), Some(1));
+    assert!(
+        err(&again).contains("nothing was written"),
+        "{}",
+        err(&again)
+    );
+    assert_eq!(hash_of(folder.path(), "postmaster@example.org"), Some(hash));
+}
+
+#[test]
+fn init_takes_the_password_and_the_account_it_is_given() {
+    use guichet_services::accounts::password::verify;
+
+    let folder = tempfile::tempdir().unwrap();
+    let more = ["--account", "Anna@example.org", "--json"];
+    let founded = init(folder.path(), &more, "correct horse\nignored\n");
+    assert_eq!(founded.status.code(), Some(0), "{}", err(&founded));
+    assert!(
+        !out(&founded).contains("correct horse"),
+        "{}",
+        out(&founded)
+    );
+    let json: serde_json::Value = serde_json::from_str(&out(&founded)).unwrap();
+    assert_eq!(json["account"], "anna@example.org");
+    assert_eq!(json["password"], serde_json::Value::Null);
+    let hash = hash_of(folder.path(), "anna@example.org").unwrap();
+    assert!(verify("correct horse", &hash));
+
+    for wrong in ["anna", "@example.org", "a b@example.org", "anna@other.org"] {
+        let empty = tempfile::tempdir().unwrap();
+        let refused = init(empty.path(), &["--account", wrong], "x\n");
+        assert_eq!(refused.status.code(), Some(2), "{wrong}");
+        assert!(
+            err(&refused).contains("anna@example.org"),
+            "{}",
+            err(&refused)
+        );
+        assert_eq!(
+            std::fs::read_dir(empty.path()).unwrap().count(),
+            0,
+            "{wrong}"
+        );
+    }
+}
+
+#[test]
+fn init_leaves_a_store_that_holds_something_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("store")).unwrap();
+    assert_eq!(
+        init(folder.path(), &[], "").status.code(),
+        Some(0),
+        "empty: welcome"
+    );
+    for name in ["guichet.toml", "watch.token"] {
+        std::fs::remove_file(folder.path().join(name)).unwrap();
+    }
+    for name in ["zones", "sites"] {
+        std::fs::remove_dir_all(folder.path().join(name)).unwrap();
+    }
+    let refused = init(folder.path(), &[], "");
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(
+        err(&refused).contains("/store is there already"),
+        "{}",
+        err(&refused)
+    );
+}
+
+#[test]
+fn every_key_is_explained_in_both_languages_and_as_data() {
+    let list = out(&guichet("C", &["--json", "explain"]));
+    let list: serde_json::Value = serde_json::from_str(&list).unwrap();
+    let keys: Vec<&str> = list
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|key| key["key"].as_str().unwrap())
+        .collect();
+    assert!(keys.len() > 20, "{keys:?}");
+    for key in keys {
+        for (lang, why) in [("C", "Why:"), ("fr", "Pourquoi")] {
+            let told = guichet(lang, &["explain", key]);
+            assert_eq!(told.status.code(), Some(0), "{key}: {}", err(&told));
+            let told = out(&told);
+            assert!(told.starts_with(key) && told.contains(why), "{told}");
+        }
+    }
+}
+
+#[test]
+fn completions_know_the_commands_in_every_shell() {
+    for (shell, sign) in [
+        ("bash", "complete -F _guichet"),
+        ("zsh", "#compdef guichet"),
+        ("fish", "complete -c guichet"),
+    ] {
+        let script = guichet("C", &["completions", shell]);
+        assert_eq!(script.status.code(), Some(0), "{shell}");
+        let script = out(&script);
+        for expected in [sign, "resolve", "init", "account"] {
+            assert!(script.contains(expected), "{shell}: {expected}");
+        }
+    }
+}
+
+/// Every command and subcommand, as the help lists them.
+fn commands(lang: &str, path: &[String]) -> Vec<Vec<String>> {
+    let arguments: Vec<&str> = path.iter().map(String::as_str).chain(["--help"]).collect();
+    let help = guichet(lang, &arguments);
+    assert_eq!(help.status.code(), Some(0), "{path:?}: {}", err(&help));
+    let text = out(&help);
+    assert!(!text.contains("cli-"), "a text is missing: {text}");
+    let mut all = vec![path.to_vec()];
+    let listed = text
+        .lines()
+        .skip_while(|line| !line.starts_with("Command"))
+        .skip(1)
+        .take_while(|line| !line.trim().is_empty());
+    for line in listed {
+        let Some(name) = line.split_whitespace().next() else {
+            continue;
+        };
+        // A line that goes on from the one above is indented further.
+        if line.starts_with("   ") {
+            continue;
+        }
+        all.extend(commands(lang, &[path, &[name.to_owned()]].concat()));
+    }
+    all
+}
+
+#[test]
+fn every_command_has_help_in_both_languages() {
+    let english = commands("C", &[]);
+    let french = commands("fr", &[]);
+    assert!(english.len() > 40, "{english:?}");
+    assert_eq!(english, french);
 }

@@ -112,6 +112,9 @@ pub struct Init {
     /// The addresses others reach this computer by.
     #[arg(long, value_name = "ADDR")]
     pub address: Vec<IpAddr>,
+    /// The first account.
+    #[arg(long, value_name = "LOGIN")]
+    pub account: Option<String>,
 }
 
 /// What can be done with accounts.

@@ -1,4 +1,5 @@
-//! `guichet init DOMAIN`: the files a new domain begins with, and what to tell the registrar.
+//! `guichet init DOMAIN`: the files, the store and the first account a new domain begins with, and
+//! what to tell the registrar.
 
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::path::Path;
@@ -6,9 +7,10 @@ use std::path::Path;
 use guichet_trace::visible;
 use serde_json::json;
 
+use super::password;
 use crate::cli::{Global, Init as Args};
 use crate::config::{Service, Setting, domain, list};
-use crate::founding::{Founded, Founding};
+use crate::founding::{FirstAccount, Founded, Founding, Password};
 use crate::output::{Failure, Message, Outcome, Output};
 
 /// Writes the files; what is there already stays.
@@ -25,15 +27,48 @@ pub(super) fn run(args: &Args, global: &Global, output: &Output<'_>) -> Outcome 
     if addresses.is_empty() {
         return Err(Failure::wrong(Message::new("init-no-address")));
     }
+    let login = login(args, &domain)?;
+    let password = match password::first(output, &login)? {
+        Some(chosen) => Password::Chosen(chosen),
+        None => Password::draw().map_err(Failure::Failed)?,
+    };
+    let account = FirstAccount::new(login, &password).map_err(Failure::Failed)?;
     let founding = Founding {
         dir: global.dir.as_deref().unwrap_or(Path::new(".")),
         domain: &domain,
         addresses: addresses.clone(),
         settings: listeners(),
         colour: "#2a6f97",
+        account: &account,
     };
     let founded = founding.found(output.texts).map_err(Failure::Failed)?;
-    tell(&domain, &addresses, &founded, output)
+    let told = Told {
+        domain: &domain,
+        addresses: &addresses,
+        login: &account.login,
+        password: &password,
+    };
+    told.tell(&founded, output)
+}
+
+/// The first account's full address: the postmaster's, who must be there (RFC 5321 section 4.5.1),
+/// unless another one of the domain is named.
+fn login(args: &Args, of: &str) -> Result<String, Failure> {
+    let Some(asked) = &args.account else {
+        return Ok(format!("postmaster@{of}"));
+    };
+    let fits = |local: &str, of_login: &str| {
+        let unusual = |c: char| c.is_whitespace() || c.is_control() || "@,;:<>()[]\\\"".contains(c);
+        !local.is_empty() && !local.contains(unusual) && domain(of_login).as_deref() == Some(of)
+    };
+    match asked.rsplit_once('@') {
+        Some((local, of_login)) if fits(local, of_login) => Ok(asked.to_lowercase()),
+        _ => Err(Failure::wrong(
+            Message::new("init-not-an-account")
+                .with("account", asked.as_str())
+                .with("domain", of),
+        )),
+    }
 }
 
 /// Every service listens on every address, except those that are off unless somebody asks.
@@ -79,34 +114,56 @@ fn is_private(address: &IpAddr) -> bool {
     }
 }
 
-fn tell(domain: &str, addresses: &[IpAddr], founded: &Founded, output: &Output<'_>) -> Outcome {
-    if output.json {
-        return output.json(&json!({
-            "domain": domain,
-            "addresses": addresses,
+/// What whoever founds is told.
+struct Told<'t> {
+    domain: &'t str,
+    addresses: &'t [IpAddr],
+    login: &'t str,
+    password: &'t Password,
+}
+
+impl Told<'_> {
+    fn tell(&self, founded: &Founded, output: &Output<'_>) -> Outcome {
+        if output.json {
+            return self.tell_program(founded, output);
+        }
+        let shown = |path: &Path| visible(&path.display().to_string());
+        let addresses: Vec<_> = self.addresses.iter().map(IpAddr::to_string).collect();
+        let words = [
+            ("domain", self.domain),
+            ("addresses", &addresses.join(", ")),
+            ("config", &shown(&founded.config)),
+            ("zone", &shown(&founded.zone)),
+            ("site", &shown(&founded.site)),
+            ("store", &shown(&founded.store)),
+            ("token", &shown(&founded.token)),
+            ("login", &visible(self.login)),
+        ];
+        output.line(&output.say("init-done", &words))?;
+        if let Password::Drawn(password) = self.password {
+            let words = [("login", &*visible(self.login)), ("password", password)];
+            output.line(&format!("\n{}", output.say("init-password", &words)))?;
+        }
+        if self.addresses.iter().any(is_private) {
+            output.line(&format!("\n{}", output.say("init-private", &words)))?;
+        }
+        output.line(&format!("\n{}", output.say("init-next", &words)))
+    }
+
+    fn tell_program(&self, founded: &Founded, output: &Output<'_>) -> Outcome {
+        let mut object = json!({
+            "domain": self.domain,
+            "addresses": self.addresses,
             "config": founded.config,
             "zone": founded.zone,
             "site": founded.site,
             "store": founded.store,
-        }));
+            "token": founded.token,
+            "account": self.login,
+        });
+        if let Password::Drawn(password) = self.password {
+            object["password"] = password.as_str().into();
+        }
+        output.json(&object)
     }
-    let shown = |path: &Path| visible(&path.display().to_string());
-    let joined: Vec<_> = addresses.iter().map(IpAddr::to_string).collect();
-    let (config, zone, site) = (
-        shown(&founded.config),
-        shown(&founded.zone),
-        shown(&founded.site),
-    );
-    let words = [
-        ("domain", domain),
-        ("addresses", &joined.join(", ")),
-        ("config", &config),
-        ("zone", &zone),
-        ("site", &site),
-    ];
-    output.line(&output.say("init-done", &words))?;
-    if addresses.iter().any(is_private) {
-        output.line(&format!("\n{}", output.say("init-private", &words)))?;
-    }
-    output.line(&format!("\n{}", output.say("init-next", &words)))
 }

@@ -21,6 +21,31 @@ pub fn new(output: &Output<'_>, login: &str) -> Result<String, Failure> {
     }
     let login = guichet_trace::visible(login);
     let first = typed(&output.say("control-password-new", &[("login", &login)]))?;
+    repeated(first, output)
+}
+
+/// The password of the first account of all: as [`new`], and `None` where none is given, so that
+/// one is drawn.
+///
+/// # Errors
+/// [`Failure::Wrong`] if it is too long, or the two differ.
+pub fn first(output: &Output<'_>, login: &str) -> Result<Option<String>, Failure> {
+    if !io::stdin().is_terminal() {
+        let line = line()?;
+        return match line.is_empty() {
+            true => Ok(None),
+            false => checked(line).map(Some),
+        };
+    }
+    let login = guichet_trace::visible(login);
+    let first = typed(&output.say("control-password-first", &[("login", &login)]))?;
+    match first.is_empty() {
+        true => Ok(None),
+        false => repeated(first, output).map(Some),
+    }
+}
+
+fn repeated(first: String, output: &Output<'_>) -> Result<String, Failure> {
     let second = typed(&output.say("control-password-again", &[]))?;
     if first != second {
         return Err(Failure::wrong(Message::new("control-password-differs")));

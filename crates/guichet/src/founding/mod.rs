@@ -1,7 +1,9 @@
 //! What a new organisation begins with: its configuration, zone and site as files for people to
-//! change. For `guichet init` and for the organisations of the lab.
+//! change, its store with the first account, and the token that opens its watch address.
 //!
 //! It writes new files only; what is there already stays as it is and is an error.
+
+mod first_account;
 
 use std::fs::{DirBuilder, OpenOptions};
 use std::io::{self, Write};
@@ -13,7 +15,10 @@ use guichet_services::names::{parse_name, zone_file};
 
 use crate::config::{FILE_NAME, Setting, list, write};
 use crate::output::Message;
+use crate::serve::token;
 use crate::texts::Texts;
+
+pub use first_account::{FirstAccount, Password};
 
 /// A new organisation.
 #[derive(Clone, Debug)]
@@ -28,6 +33,8 @@ pub struct Founding<'f> {
     pub settings: Vec<Setting>,
     /// The colour of its start page, as CSS writes it.
     pub colour: &'f str,
+    /// The first person who can log in.
+    pub account: &'f FirstAccount,
 }
 
 /// The files that were made.
@@ -39,8 +46,10 @@ pub struct Founded {
     pub zone: PathBuf,
     /// The site's folder.
     pub site: PathBuf,
-    /// The store's folder, empty, for this user alone.
+    /// The store's folder, for this user alone.
     pub store: PathBuf,
+    /// The file with the token of the watch address, for this user alone.
+    pub token: PathBuf,
 }
 
 impl Founding<'_> {
@@ -54,12 +63,9 @@ impl Founding<'_> {
             zone: self.dir.join("zones").join(format!("{}.zone", self.domain)),
             site: self.dir.join("sites").join(format!("www.{}", self.domain)),
             store: self.dir.join("store"),
+            token: self.dir.join("watch.token"),
         };
-        for path in [&founded.config, &founded.zone, &founded.site] {
-            if path.exists() {
-                return Err(Message::new("init-exists").with("path", path.as_path()));
-            }
-        }
+        founded.must_be_new()?;
         let zone = self.zone()?;
         folder(&founded.site, 0o755)?;
         folder(&self.dir.join("zones"), 0o755)?;
@@ -68,6 +74,8 @@ impl Founding<'_> {
         for (name, content) in self.site(texts) {
             file(&founded.site.join(name), content.as_bytes())?;
         }
+        self.account.found(&founded.store)?;
+        token(&founded.token)?;
         // Last: where it stands, the rest stands, too.
         let mut settings = vec![("domains".to_owned(), list([self.domain]))];
         settings.extend(self.settings);
@@ -103,6 +111,19 @@ impl Founding<'_> {
             ("style.css", fill(include_str!("style.css"))),
             ("picture.svg", fill(include_str!("picture.svg"))),
         ]
+    }
+}
+
+impl Founded {
+    fn must_be_new(&self) -> Result<(), Message> {
+        let files = [&self.config, &self.zone, &self.site, &self.token];
+        // A folder that waits for the store (a disk of its own, say) is welcome while it is empty.
+        let filled = std::fs::read_dir(&self.store).is_ok_and(|mut found| found.next().is_some());
+        let there = files.into_iter().find(|path| path.exists());
+        match there.or(filled.then_some(&self.store)) {
+            Some(path) => Err(Message::new("init-exists").with("path", path.as_path())),
+            None => Ok(()),
+        }
     }
 }
 
