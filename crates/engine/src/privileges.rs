@@ -18,7 +18,14 @@ pub fn drop_all() -> io::Result<()> {
         return Ok(());
     }
     let none = CapabilitySet::empty();
-    set_capabilities(None, CapabilitySets { effective: none, permitted: none, inheritable: none })?;
+    set_capabilities(
+        None,
+        CapabilitySets {
+            effective: none,
+            permitted: none,
+            inheritable: none,
+        },
+    )?;
     set_no_new_privs(true)?;
     Ok(())
 }

@@ -1,4 +1,5 @@
 //! The engine with real sockets: echo, TLS, panics, refusals, stalls, the clean stop.
+#![allow(clippy::unwrap_used, reason = "a test may stop here")]
 
 mod support;
 

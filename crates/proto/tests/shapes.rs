@@ -2,6 +2,7 @@
 //! the real ones come: a pushed event and a literal (as in IMAP), an abort while a second channel
 //! is transferring (as in FTP), a push while an Ask is open, half-close, deadlines, and TLS with
 //! bytes injected behind the command that asked for it.
+#![allow(clippy::unwrap_used, reason = "a test may stop here")]
 
 use std::time::Duration;
 

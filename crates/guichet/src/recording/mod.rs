@@ -8,8 +8,8 @@ mod segments;
 
 use std::io;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -23,7 +23,7 @@ use segments::Segments;
 /// Records that may wait for the writer: a burst of some ten thousand exchanges.
 const QUEUE_RECORDS: usize = 64 * 1024;
 /// Records a follower may lag behind before it misses some (and is told so).
-const NEWS_RECORDS: usize = 16 * 1024;
+const NEWS_RECORDS: usize = 4 * 1024;
 /// What has been recorded is on disk (not synced: the trace is no promise) after so long.
 const FLUSH_EVERY: Duration = Duration::from_millis(200);
 
@@ -56,7 +56,8 @@ pub struct News {
 pub struct Recording {
     view: Mutex<View>,
     news: broadcast::Sender<News>,
-    queue: Mutex<Option<SyncSender<Record>>>,
+    /// `None` ends the writer.
+    queue: Sender<Option<Record>>,
     writer: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -68,24 +69,25 @@ impl Recording {
             .folder
             .map(|folder| Segments::open(folder, settings.bytes_most, settings.keep))
             .transpose()?;
-        let (sender, receiver) = sync_channel(QUEUE_RECORDS);
+        // Bounded by counting: a bounded channel would hold memory for its full length from the start.
+        let (sender, receiver) = channel();
         let recording = Arc::new(Self {
             view: Mutex::new(View::new()),
             news: broadcast::channel(NEWS_RECORDS).0,
-            queue: Mutex::new(Some(sender.clone())),
+            queue: sender.clone(),
             writer: Mutex::new(None),
         });
-        let dropped = Arc::new(AtomicU64::new(0));
+        let pressure = Arc::new(Pressure::default());
         let sink = Queue {
             sender,
-            dropped: dropped.clone(),
+            pressure: pressure.clone(),
         };
         let instance = getrandom::u32().map_err(io::Error::other)?;
         let recorder = Recorder::new(settings.level, instance, Box::new(sink));
         let writer = Writer {
             recording: recording.clone(),
             segments,
-            dropped,
+            pressure,
         };
         let thread = std::thread::Builder::new()
             .name("trace".to_owned())
@@ -137,7 +139,7 @@ impl Recording {
 
     /// Writes what is waiting and ends the writer. Exchanges that end later are not recorded.
     pub fn close(&self) {
-        drop(lock(&self.queue).take());
+        let _ = self.queue.send(None); // the writer has ended by itself
         if let Some(thread) = lock(&self.writer).take() {
             let _ = thread.join(); // a panic there has been reported by itself
         }
@@ -149,15 +151,26 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+#[derive(Default)]
+struct Pressure {
+    /// Records in the queue.
+    waiting: AtomicUsize,
+    /// Records that found no room since the last gap was reported.
+    dropped: AtomicU64,
+}
+
 struct Queue {
-    sender: SyncSender<Record>,
-    dropped: Arc<AtomicU64>,
+    sender: Sender<Option<Record>>,
+    pressure: Arc<Pressure>,
 }
 
 impl RecordSink for Queue {
     fn record(&self, record: Record) {
-        if let Err(TrySendError::Full(_)) = self.sender.try_send(record) {
-            self.dropped.fetch_add(1, Ordering::Relaxed);
+        if self.pressure.waiting.fetch_add(1, Ordering::Relaxed) < QUEUE_RECORDS {
+            let _ = self.sender.send(Some(record)); // after the end nothing is recorded
+        } else {
+            self.pressure.waiting.fetch_sub(1, Ordering::Relaxed);
+            self.pressure.dropped.fetch_add(1, Ordering::Relaxed);
         }
     }
 }
@@ -165,29 +178,28 @@ impl RecordSink for Queue {
 struct Writer {
     recording: Arc<Recording>,
     segments: Option<Segments>,
-    dropped: Arc<AtomicU64>,
+    pressure: Arc<Pressure>,
 }
 
 impl Writer {
-    fn run(mut self, receiver: &Receiver<Record>) {
+    fn run(mut self, receiver: &Receiver<Option<Record>>) {
         if let Some(segments) = &self.segments {
             segments.read_back(|record| lock(&self.recording.view).add(OWN, record));
         }
         loop {
             match receiver.recv_timeout(FLUSH_EVERY) {
-                Ok(record) => self.take(record),
+                Ok(Some(record)) => {
+                    self.pressure.waiting.fetch_sub(1, Ordering::Relaxed);
+                    self.report_gap();
+                    self.take(record);
+                }
                 Err(RecvTimeoutError::Timeout) => {
                     self.report_gap();
                     if let Some(segments) = &mut self.segments {
                         segments.flush();
                     }
-                    // The recorder keeps its sender for as long as anyone may record; closing is
-                    // asked for by taking the recording's own.
-                    if lock(&self.recording.queue).is_none() {
-                        return;
-                    }
                 }
-                Err(RecvTimeoutError::Disconnected) => break,
+                Ok(None) | Err(RecvTimeoutError::Disconnected) => break,
             }
         }
         if let Some(segments) = &mut self.segments {
@@ -203,7 +215,7 @@ impl Writer {
     }
 
     fn report_gap(&mut self) {
-        let dropped = self.dropped.swap(0, Ordering::Relaxed);
+        let dropped = self.pressure.dropped.swap(0, Ordering::Relaxed);
         if dropped > 0 {
             self.take(Record {
                 exchange: ExchangeId(0),

@@ -461,7 +461,10 @@ pub(crate) async fn records(
         })
         .await
         .map_err(gone)?;
-    while follow {
+    if !follow {
+        return value(&Done {});
+    }
+    loop {
         match news.recv().await {
             Ok(News { record, .. }) => {
                 let mut lump = vec![record];

@@ -1,10 +1,10 @@
 //! Names: answers for the zones this server holds, and a resolver that finds out about others.
 //!
 //! *The server side*: [`Zones`] is an immutable image of all zones, read from zone files
-//! ([`Zones::load`]); [`answer`] turns the bytes of a query into the bytes of an answer, a pure
+//! ([`Zones::load`]); [`answer()`] turns the bytes of a query into the bytes of an answer, a pure
 //! function; [`Names`] holds the image in force and swaps it whole, so a reload never stops
 //! answering and a faulty file leaves the old image standing. [`zone_file`] writes the zone files
-//! that a new organisation begins with, and [`check`] judges one.
+//! that a new organisation begins with, and [`check()`] judges one.
 //!
 //! *The client side*: [`resolver`] walks from the root, without sockets or clock.
 //!

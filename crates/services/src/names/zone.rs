@@ -187,7 +187,7 @@ impl Zone {
     }
 
     /// Puts checked records together. Records must be of class IN, at or below the apex, with one
-    /// SOA at the apex, as [`check`](super::check) makes sure.
+    /// SOA at the apex, as [`check()`](super::check()) makes sure.
     pub(super) fn build(apex: Name, records: Vec<Record>) -> Self {
         let mut zone = Self {
             apex,
