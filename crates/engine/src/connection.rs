@@ -297,14 +297,6 @@ where
         if let Poll::Ready(done) = self.poll_output(context) {
             return Poll::Ready(done.map(|()| Woken::Moved));
         }
-        let busy = matches!(self.waiting, Waiting::Piece(_) | Waiting::Pull(_));
-        if self.dialogue.output().is_empty()
-            && !busy
-            && self.dialogue.wants_input()
-            && let Poll::Ready(done) = self.poll_input(context)
-        {
-            return Poll::Ready(done.map(|()| Woken::Moved));
-        }
         // A service that pushes faster than the peer reads waits like any other writer.
         if self.dialogue.output().len() < OUTPUT_BYTES_HIGH
             && let Poll::Ready(event) = self.service.poll_event(context)
@@ -318,6 +310,14 @@ where
         }
         if self.poll_timer(context).is_ready() {
             return Poll::Ready(Ok(Woken::Deadline));
+        }
+        let busy = matches!(self.waiting, Waiting::Piece(_) | Waiting::Pull(_));
+        if self.dialogue.output().is_empty()
+            && !busy
+            && self.dialogue.wants_input()
+            && let Poll::Ready(done) = self.poll_input(context)
+        {
+            return Poll::Ready(done.map(|()| Woken::Moved));
         }
         Poll::Pending
     }

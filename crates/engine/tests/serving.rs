@@ -276,3 +276,66 @@ impl Session for Once {
         "once"
     }
 }
+
+/// Works a while on every line, and says goodbye when it is stopped.
+struct Slow;
+
+impl Session for Slow {
+    type Ask = Infallible;
+    type Answer = Infallible;
+    fn protocol(&self) -> &'static str {
+        "slow"
+    }
+    fn expects(&self) -> Expect {
+        Expect::Line { most: 100 }
+    }
+    fn on(&mut self, _: Moment, input: Input<'_, Infallible>, out: &mut Outbox<Infallible>) {
+        match input {
+            Input::Message(_) => std::thread::sleep(Duration::from_micros(100)),
+            Input::Stopping => {
+                out.say(Verb::new("BYE"), b"bye");
+                out.close();
+            }
+            _ => {}
+        }
+    }
+    fn state(&self) -> &'static str {
+        "open"
+    }
+}
+
+struct SlowAnswering;
+
+impl Answering for SlowAnswering {
+    type Session = Slow;
+    type Service = Nothing;
+    fn protocol(&self) -> &'static str {
+        "slow"
+    }
+    fn begin(&self, _: &Arrival) -> (Slow, Nothing) {
+        (Slow, Nothing)
+    }
+    fn refusal(&self) -> Vec<u8> {
+        Vec::new()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_peer_that_never_stops_talking_does_not_keep_the_stop_away() {
+    let server = Server::new(Kept::default().recorder());
+    let (bound, address) = listener("slow", 10, false);
+    server.serve(bound, Arc::new(SlowAnswering), None).unwrap();
+    let mut socket = TcpStream::connect(address).await.unwrap();
+    let talking = tokio::spawn(async move {
+        let lines = [b"work".as_slice(), &[b' '; 90], b"\n"]
+            .concat()
+            .repeat(500);
+        while socket.write_all(&lines).await.is_ok() {}
+    });
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    // What has been read is still worked off: some 700 lines of 0.1 ms. Then the stop comes first;
+    // with input first it took seconds, or never came.
+    let report = server.stop(Duration::from_millis(1500)).await;
+    assert_eq!((report.finished, report.cut), (1, 0));
+    talking.await.unwrap();
+}
