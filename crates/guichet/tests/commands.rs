@@ -10,9 +10,11 @@ use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::process::Stdio;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, mpsc};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use support::{Lab, Ran, guichet, run};
@@ -300,6 +302,74 @@ fn a_letter_sent_and_fetched_is_one_journey() {
     check_shown(&shown);
     let list = lab_run(&lab, &["trace", "list", "--json"]).well();
     check_listed(&list, &shown);
+    check_joined(&lab, id);
+}
+
+/// Asked one by one, as servers run by hand are, each organisation knows its half; together they
+/// make the journey.
+fn check_joined(lab: &Lab, id: &str) {
+    let control = |name: &str| {
+        let socket = lab.dir().join(name).join("control.sock");
+        assert!(socket.exists(), "{}", socket.display());
+        socket.to_str().unwrap().to_owned()
+    };
+    let (nord, sud) = (control("nord"), control("sud"));
+    let show = ["trace", "show", "--json", "--message-id", id];
+    let state = |controls: &[&str]| {
+        let mut command = lab.guichet();
+        for path in controls {
+            command.args(["--control", path]);
+        }
+        json(&run(command.args(show)).well())["state"].clone()
+    };
+    assert_eq!(state(&[&nord]), "relayed");
+    assert_eq!(state(&[&sud]), "delivered");
+    assert_eq!(state(&[&nord, &sud]), "delivered");
+    let mut both = lab.guichet();
+    let both = both
+        .args(["--control", &nord, "--control", &sud])
+        .args(show);
+    let shown = json(&run(both).well());
+    assert_eq!(shown["title"], "alice@nord.test → bob@sud.test");
+    let relay = shown["exchanges"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|exchange| exchange["protocol"] == "smtp" && exchange["organisation"] == "sud.test");
+    assert_eq!(relay.expect("the relay")["seen_by"], "both");
+}
+
+#[test]
+fn what_is_done_is_followed_as_it_happens() {
+    let lab = Lab::shared();
+    let mut follow = lab.guichet();
+    follow
+        .args(["trace", "follow", "--json"])
+        .stdout(Stdio::piped());
+    let mut follow = follow.spawn().unwrap();
+    let (send, lines) = mpsc::channel();
+    let out = BufReader::new(follow.stdout.take().unwrap());
+    thread::spawn(move || {
+        let lines = out.lines().map_while(Result::ok);
+        lines
+            .take_while(|line| send.send(line.clone()).is_ok())
+            .for_each(drop);
+    });
+    // What happens before it has looked for the first time is past: ask until it is heard.
+    let heard = (0..20).find_map(|_| {
+        lab_run(&lab, &["get", "-q", "http://www.nord.test/style.css"]).well();
+        let end = Instant::now() + Duration::from_secs(1);
+        while let Ok(line) = lines.recv_timeout(end.saturating_duration_since(Instant::now())) {
+            let journey: Value = serde_json::from_str(&line).unwrap();
+            if journey["title"] == "http://www.nord.test/style.css" {
+                return Some(journey);
+            }
+        }
+        None
+    });
+    follow.kill().unwrap();
+    follow.wait().unwrap();
+    assert_eq!(heard.expect("a line about the page")["kind"], "page");
 }
 
 /// What the contract says about `trace show --json`, and the course's four numbers.
