@@ -1,7 +1,7 @@
 //! What can be asked of a running server, and what it answers: plain data, for both ends.
 //!
 //! Times are RFC 3339 texts. What a server refuses, it refuses with a
-//! [`Message`](crate::output::Message); an unknown log-in, address, domain or id is such a refusal
+//! [`Message`]; an unknown log-in, address, domain or id is such a refusal
 //! ([`not_found`]), so that a command that asks both organisations of a lab can go on to the other.
 
 use serde::{Deserialize, Serialize};
