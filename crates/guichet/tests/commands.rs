@@ -459,6 +459,11 @@ fn fetch_leaves_the_mail_there_unless_told_to_delete() {
     let fetch = ["fetch", "-q", "--json", "--login", "berthe@sud.test"];
     let first = json(&lab_run(&lab, &fetch).well());
     assert_eq!(first["messages"].as_array().unwrap().len(), 1);
+    let text = first["messages"][0]["text"].as_str().unwrap();
+    assert!(
+        text.ends_with("\r\n\r\nBonjour,\r\n.\r\nça va ?\r\n"),
+        "{text}"
+    );
     assert_eq!(json(&lab_run(&lab, &fetch).well()), first);
     let deleted = run(lab.guichet().args(fetch).arg("--delete")).well();
     assert_eq!(json(&deleted), first);

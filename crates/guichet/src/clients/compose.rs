@@ -2,8 +2,12 @@
 
 use guichet_engine::clock;
 use mail_builder::MessageBuilder;
+use mail_builder::mime::MimePart;
 
 use crate::output::Message;
+
+/// The longest line without its end (RFC 5322 section 2.1.1).
+const LINE_MOST_BYTES: usize = 998;
 
 /// What a person wants to send.
 #[derive(Clone, Debug)]
@@ -33,8 +37,11 @@ impl Draft {
             .from(self.from.as_str())
             .to(to)
             .date(seconds)
-            .message_id(id.as_str())
-            .text_body(self.text.as_str());
+            .message_id(id.as_str());
+        builder = match self.readable() {
+            Some(text) => builder.body(MimePart::new("text/plain", text).transfer_encoding("8bit")),
+            None => builder.text_body(self.text.as_str()),
+        };
         if !self.subject.is_empty() {
             builder = builder.subject(self.subject.as_str());
         }
@@ -42,5 +49,56 @@ impl Draft {
             .write_to_vec()
             .map_err(|error| failed(error.to_string()))?;
         Ok((message, format!("<{id}>")))
+    }
+
+    /// A text with accents as it is (RFC 6152), so that who looks at the letter on its way can read
+    /// it; `None` for one that goes as it is anyway, and for one that would have to be folded.
+    fn readable(&self) -> Option<String> {
+        let lines: Vec<&str> = self.text.lines().collect();
+        let plain = |line: &&str| line.len() <= LINE_MOST_BYTES && !line.contains(['\r', '\0']);
+        let whole = lines.iter().all(plain);
+        (!self.text.is_ascii() && whole).then(|| lines.join("\r\n") + "\r\n")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn composed(text: &str) -> String {
+        let draft = Draft {
+            from: "alice@nord.test".to_owned(),
+            to: vec!["bob@sud.test".to_owned()],
+            subject: String::new(),
+            text: text.to_owned(),
+        };
+        String::from_utf8(draft.compose().unwrap().0).unwrap()
+    }
+
+    #[test]
+    fn accents_can_be_read_on_the_way() {
+        let message = composed("Ça va ?\nOui.");
+        assert!(
+            message.contains("Content-Transfer-Encoding: 8bit\r\n"),
+            "{message}"
+        );
+        assert!(
+            message.ends_with("\r\n\r\nÇa va ?\r\nOui.\r\n"),
+            "{message}"
+        );
+        assert!(composed("Oui.").contains("7bit"));
+    }
+
+    #[test]
+    fn what_no_line_could_hold_is_encoded() {
+        for text in ["é".repeat(600), "é\0".to_owned(), "é\ra".to_owned()] {
+            let message = composed(&text);
+            assert!(message.is_ascii(), "{message}");
+            assert!(
+                message
+                    .split("\r\n")
+                    .all(|line| line.len() <= LINE_MOST_BYTES)
+            );
+        }
     }
 }
