@@ -35,3 +35,4 @@ clients-recipient-refused = The letter for { $recipient } was not taken: { $why 
 clients-no-mail = There is no mail for { $login }.
 clients-message = Message { $n } of { $count }, { $bytes } bytes:
 clients-server-elsewhere = The name service names { $host } as the mail server of { $domain }, which is another domain. If that is right, say --server { $host }.
+clients-port-mapped = { $ip } port { $port } (here { $real })

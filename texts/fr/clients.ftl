@@ -35,3 +35,4 @@ clients-recipient-refused = La lettre pour { $recipient } n’a pas été prise 
 clients-no-mail = Il n’y a pas de courrier pour { $login }.
 clients-message = Message { $n } sur { $count }, { $bytes } octets :
 clients-server-elsewhere = Le service de noms désigne { $host } comme serveur de courrier de { $domain } : c’est un autre domaine. Si c’est juste, dites --server { $host }.
+clients-port-mapped = { $ip } port { $port } (ici { $real })

@@ -1,13 +1,15 @@
-//! The client side: ask a name, load a page, hand in a letter, collect mail. Used by the commands
-//! of the same names and by the lab's two journeys; every step is recorded like a server's.
+//! The client side: ask a name, load a page, hand in a letter, collect mail, have an echo. Used by
+//! the commands of these names and by the lab's two journeys; every step is recorded like a server's.
 
 pub mod collect;
 pub mod compose;
+pub mod echo;
 pub mod mail_server;
 pub mod name;
 pub mod page;
 pub mod place;
 pub mod submit;
+pub mod turns;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;

@@ -102,8 +102,8 @@ async fn ask_by_connection(
     Ok(found(message, Cause { exchange, part: 1 }))
 }
 
-/// The connection's session never asks anything.
-struct Nothing;
+/// For a session that never asks anything.
+pub(super) struct Nothing;
 
 impl Service for Nothing {
     type Ask = Infallible;

@@ -3,6 +3,9 @@
 //! A line typed at a terminal is sent with CR LF; a pipe passes unchanged. The end of input closes
 //! our half, and what still arrives is printed. On a terminal control characters are made visible.
 //! Two threads, each with one direction: nothing waits for the other.
+//!
+//! The trace is told who spoke when and how much, not what: only a protocol's own session knows
+//! which of the bytes are a password. In a lab the server's session tells the rest.
 
 use std::io::{self, BufRead, IsTerminal, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream, UdpSocket};
@@ -10,8 +13,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use super::reach::{self, CONNECT_DEADLINE};
-use crate::cli::Connect as Args;
+use guichet_trace::{Direction, Transport};
+
+use super::errand::{Errand, Means};
+use super::reach::{self, CONNECT_DEADLINE, Way};
+use crate::cli::{Connect as Args, Global};
+use crate::clients::turns::Turns;
 use crate::output::{Failure, Message, Outcome, Output};
 
 /// Over UDP nothing says that no more will come: after the end of input, silence this long does.
@@ -21,37 +28,77 @@ const SILENCE: Duration = Duration::from_secs(1);
 const DATAGRAM_MAX_BYTES: usize = 65_507;
 
 /// Connects and passes both directions until the other side ends.
-pub(super) fn run(args: &Args, output: &Output<'_>) -> Outcome {
-    let mut addresses = Vec::new();
-    super::wait(async {
-        addresses = reach::addresses(&args.host, args.port).await?;
-        Ok(())
-    })?;
-    match args.udp {
-        true => udp(args, &addresses, output),
-        false => tcp(args, &addresses, output),
+pub(super) async fn run(args: &Args, global: &Global, output: &Output<'_>) -> Outcome {
+    let errand = Errand::begin("guichet connect", Means::default(), global, output).await?;
+    let done = speak(args, &errand, output).await;
+    errand.end().await;
+    done
+}
+
+async fn speak(args: &Args, errand: &Errand<'_>, output: &Output<'_>) -> Outcome {
+    let ways = reach::ways(&errand.world, &args.host, args.port).await?;
+    let (turns, spoken) = match args.udp {
+        true => {
+            let (socket, turns) = reach_udp(args, &ways, errand, output)?;
+            (turns.clone(), udp(&socket, &turns, output))
+        }
+        false => {
+            let (stream, turns) = reach_tcp(args, &ways, errand, output)?;
+            (turns.clone(), tcp(stream, &turns, output))
+        }
+    };
+    turns.end(match &spoken {
+        Err(Spoken::Broken(error)) => Some(error),
+        _ => None,
+    });
+    spoken.map_err(|spoken| match spoken {
+        Spoken::Broken(error) => broken(args, &error),
+        Spoken::Unprintable(failure) => failure,
+    })
+}
+
+/// Why a dialogue did not come to its end.
+enum Spoken {
+    /// It broke.
+    Broken(io::Error),
+    /// What arrived could not be printed.
+    Unprintable(Failure),
+}
+
+impl From<io::Error> for Spoken {
+    fn from(error: io::Error) -> Self {
+        Self::Broken(error)
     }
 }
 
-fn tcp(args: &Args, addresses: &[SocketAddr], output: &Output<'_>) -> Outcome {
-    let (stream, peer) = reach_tcp(args, addresses)?;
-    say_where(peer, output);
-    let broken = |error: &io::Error| broken(args, error);
-    let mut sender = stream.try_clone().map_err(|error| broken(&error))?;
+impl From<Failure> for Spoken {
+    fn from(failure: Failure) -> Self {
+        Self::Unprintable(failure)
+    }
+}
+
+fn tcp(mut stream: TcpStream, turns: &Arc<Turns>, output: &Output<'_>) -> Result<(), Spoken> {
+    let mut sender = stream.try_clone()?;
+    let told = turns.clone();
     std::thread::spawn(move || {
         // What cannot be sent, the receiving side notices, too: it ends the command.
-        let _ = send(|bytes| sender.write_all(bytes));
+        let _ = send(|bytes| {
+            told.passed(Direction::Sent, bytes.len());
+            sender.write_all(bytes)
+        });
         let _ = sender.shutdown(Shutdown::Write);
     });
     let mut screen = Screen::new();
-    let mut stream = stream;
     let mut buffer = vec![0; 16 * 1024];
     loop {
         match stream.read(&mut buffer) {
             Ok(0) => break,
-            Ok(length) => output.bytes(&screen.shown(&buffer[..length]))?,
+            Ok(length) => {
+                turns.passed(Direction::Received, length);
+                output.bytes(&screen.shown(&buffer[..length]))?;
+            }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(broken(&error)),
+            Err(error) => return Err(error.into()),
         }
     }
     output.bytes(&screen.rest())?;
@@ -59,40 +106,73 @@ fn tcp(args: &Args, addresses: &[SocketAddr], output: &Output<'_>) -> Outcome {
     Ok(())
 }
 
-fn reach_tcp(args: &Args, addresses: &[SocketAddr]) -> Result<(TcpStream, SocketAddr), Failure> {
+fn reach_tcp(
+    args: &Args,
+    ways: &[Way],
+    errand: &Errand<'_>,
+    output: &Output<'_>,
+) -> Result<(TcpStream, Arc<Turns>), Failure> {
     let mut last = io::Error::from(io::ErrorKind::NotFound);
-    for address in addresses {
-        match TcpStream::connect_timeout(address, CONNECT_DEADLINE) {
-            Ok(stream) => return Ok((stream, *address)),
-            Err(error) => last = error,
+    for way in ways {
+        match TcpStream::connect_timeout(&way.real, CONNECT_DEADLINE) {
+            Ok(stream) => {
+                let local = stream.local_addr().unwrap_or_else(|_| unbound(way));
+                say_where(way, output);
+                let exchange = errand.record(Transport::Tcp, local, way);
+                return Ok((stream, Arc::new(Turns::of_a_stream(exchange))));
+            }
+            Err(error) => {
+                let exchange = errand.record(Transport::Tcp, unbound(way), way);
+                Turns::of_a_stream(exchange).end(Some(&error));
+                last = error;
+            }
         }
     }
     Err(reach::unreachable(&args.host, args.port, &last))
 }
 
-fn udp(args: &Args, addresses: &[SocketAddr], output: &Output<'_>) -> Outcome {
-    let broken = |error: &io::Error| broken(args, error);
-    // A name has at least one address.
-    let peer = addresses
+/// The own end where there is none.
+fn unbound(way: &Way) -> SocketAddr {
+    match way.real {
+        SocketAddr::V4(_) => SocketAddr::from(([0, 0, 0, 0], 0)),
+        SocketAddr::V6(_) => SocketAddr::from(([0; 16], 0)),
+    }
+}
+
+fn reach_udp(
+    args: &Args,
+    ways: &[Way],
+    errand: &Errand<'_>,
+    output: &Output<'_>,
+) -> Result<(UdpSocket, Arc<Turns>), Failure> {
+    // Nothing says over UDP that another way would be better.
+    let way = ways
         .first()
-        .ok_or_else(|| broken(&io::ErrorKind::NotFound.into()))?;
-    let own = match peer {
-        SocketAddr::V4(_) => "0.0.0.0:0",
-        SocketAddr::V6(_) => "[::]:0",
+        .ok_or_else(|| broken(args, &io::ErrorKind::NotFound.into()))?;
+    let open = || -> io::Result<(UdpSocket, SocketAddr)> {
+        let socket = UdpSocket::bind(unbound(way))?;
+        socket.connect(way.real)?;
+        socket.set_read_timeout(Some(SILENCE))?;
+        let local = socket.local_addr()?;
+        Ok((socket, local))
     };
-    let socket = UdpSocket::bind(own).map_err(|error| broken(&error))?;
-    socket.connect(peer).map_err(|error| broken(&error))?;
-    socket
-        .set_read_timeout(Some(SILENCE))
-        .map_err(|error| broken(&error))?;
-    say_where(*peer, output);
+    let (socket, local) = open().map_err(|error| broken(args, &error))?;
+    say_where(way, output);
+    let exchange = errand.record(Transport::Udp, local, way);
+    Ok((socket, Arc::new(Turns::of_datagrams(exchange))))
+}
+
+fn udp(socket: &UdpSocket, turns: &Arc<Turns>, output: &Output<'_>) -> Result<(), Spoken> {
     let ended = Arc::new(AtomicBool::new(false));
-    let sender = socket.try_clone().map_err(|error| broken(&error))?;
-    let told = Arc::clone(&ended);
+    let sender = socket.try_clone()?;
+    let (has_ended, told) = (ended.clone(), turns.clone());
     std::thread::spawn(move || {
         // A refusal comes back as an error of the receiving side.
-        let _ = send(|bytes| sender.send(bytes).map(|_| ()));
-        told.store(true, Ordering::Release);
+        let _ = send(|bytes| {
+            told.passed(Direction::Sent, bytes.len());
+            sender.send(bytes).map(|_| ())
+        });
+        has_ended.store(true, Ordering::Release);
     });
     let mut screen = Screen::new();
     let mut buffer = vec![0; DATAGRAM_MAX_BYTES];
@@ -100,12 +180,17 @@ fn udp(args: &Args, addresses: &[SocketAddr], output: &Output<'_>) -> Outcome {
         // Asked before waiting: what is sent last has the whole silence to be answered in.
         let was_ended = ended.load(Ordering::Acquire);
         match socket.recv(&mut buffer) {
-            Ok(length) => output.bytes(&screen.shown(&buffer[..length]))?,
-            Err(error) if is_silence(&error) && was_ended => return output.bytes(&screen.rest()),
+            Ok(length) => {
+                turns.passed(Direction::Received, length);
+                output.bytes(&screen.shown(&buffer[..length]))?;
+            }
+            Err(error) if is_silence(&error) && was_ended => break,
             Err(error) if is_silence(&error) => {}
-            Err(error) => return Err(broken(&error)),
+            Err(error) => return Err(error.into()),
         }
     }
+    output.bytes(&screen.rest())?;
+    Ok(())
 }
 
 fn is_silence(error: &io::Error) -> bool {
@@ -131,13 +216,13 @@ fn send(mut pass: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
     }
 }
 
-fn say_where(peer: SocketAddr, output: &Output<'_>) {
+fn say_where(way: &Way, output: &Output<'_>) {
     let key = if io::stdin().is_terminal() {
         "connect-typing"
     } else {
         "connect-where"
     };
-    output.note(&output.say(key, &[("peer", &peer.to_string())]));
+    output.note(&output.say(key, &[("peer", &way.shown(output))]));
 }
 
 fn broken(args: &Args, error: &io::Error) -> Failure {

@@ -1,55 +1,35 @@
 //! `guichet echo HOST PORT [TEXT]` (RFC 862): sends, compares, times.
 
 use std::io;
-use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use guichet_engine::DialError;
 use guichet_trace::visible;
 use serde_json::json;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpStream, UdpSocket};
-use tokio::time::timeout;
 
-use super::reach::{self, CONNECT_DEADLINE, backoff};
-use crate::cli::Echo as Args;
+use super::errand::{Errand, Means};
+use super::reach::{self, Way};
+use crate::cli::{Echo as Args, Global};
+use crate::clients::echo::{self, Echoed};
 use crate::output::{Failure, Message, Outcome, Output};
-
-/// How long an echo may take.
-const ECHO_DEADLINE: Duration = Duration::from_secs(5);
-
-/// How long to wait for a datagram before it counts as lost.
-const DATAGRAM_DEADLINE: Duration = Duration::from_secs(1);
 
 /// The largest payload of a UDP datagram over IPv4.
 const DATAGRAM_MAX_BYTES: usize = 65_507;
 
 /// Sends the text as often as asked for and says how long each echo took.
-pub(super) async fn run(args: Args, output: &Output<'_>) -> Outcome {
+pub(super) async fn run(args: Args, global: &Global, output: &Output<'_>) -> Outcome {
     if args.text.is_empty() || (args.udp && args.text.len() > DATAGRAM_MAX_BYTES) {
         let message = Message::new("echo-text-size").with_shown("most", DATAGRAM_MAX_BYTES);
         return Err(Failure::wrong(message));
     }
-    let addresses = reach::addresses(&args.host, args.port).await?;
-    let mut attempt = 0;
-    let (peer, times) = loop {
-        let tried = match args.udp {
-            true => over_udp(&args, &addresses, output).await,
-            false => over_tcp(&args, &addresses, output).await,
-        };
-        match tried {
-            Ok(done) => break done,
-            Err(Tried::Again(_)) if attempt < args.retries => {
-                attempt += 1;
-                let pause = backoff(attempt);
-                let seconds = format!("{:.1}", pause.as_secs_f64());
-                output.note(&output.say("echo-again", &[("seconds", &seconds)]));
-                tokio::time::sleep(pause).await;
-            }
-            Err(Tried::Again(failure) | Tried::Failed(failure)) => return Err(failure),
-        }
-    };
-    tell(&args, peer, &times, output)
+    let errand = Errand::begin("guichet echo", Means::default(), global, output).await?;
+    let done = patiently(&args, &errand, output).await;
+    errand.end().await;
+    let (way, times) = done?;
+    tell(&args, &way, &times, output)
 }
+
+type Done = (Way, Vec<Duration>);
 
 /// Why an attempt came to nothing.
 enum Tried {
@@ -59,105 +39,72 @@ enum Tried {
     Failed(Failure),
 }
 
-type Done = (SocketAddr, Vec<Duration>);
-
-async fn over_tcp(
-    args: &Args,
-    addresses: &[SocketAddr],
-    output: &Output<'_>,
-) -> Result<Done, Tried> {
-    let (mut stream, peer) = connect(args, addresses).await?;
-    say_where(peer, "TCP", output);
-    let sent = args.text.as_bytes();
-    let mut times = Vec::new();
-    for _ in 0..args.count {
-        let start = Instant::now();
-        let mut received = vec![0; sent.len()];
-        let exchange = exchange(&mut stream, sent, &mut received);
-        match timeout(ECHO_DEADLINE, exchange).await {
-            Ok(Ok(())) => times.push(start.elapsed()),
-            // Turned away before the first echo: the other side is full.
-            Ok(Err(error)) if times.is_empty() => return Err(Tried::Again(broken(args, &error))),
-            Ok(Err(error)) => return Err(Tried::Failed(broken(args, &error))),
-            Err(_) => return Err(Tried::Again(broken(args, &io::ErrorKind::TimedOut.into()))),
+async fn patiently(args: &Args, errand: &Errand<'_>, output: &Output<'_>) -> Result<Done, Failure> {
+    let ways = reach::ways(&errand.world, &args.host, args.port).await?;
+    let mut attempt = 0;
+    loop {
+        match once(args, &ways, errand, output).await {
+            Ok(done) => return Ok(done),
+            Err(Tried::Again(_)) if attempt < args.retries => {
+                attempt += 1;
+                errand.wait_saying("echo-again", attempt).await;
+            }
+            Err(Tried::Again(failure) | Tried::Failed(failure)) => return Err(failure),
         }
-        compare(sent, &received).map_err(Tried::Failed)?;
     }
-    Ok((peer, times))
 }
 
-async fn connect(args: &Args, addresses: &[SocketAddr]) -> Result<(TcpStream, SocketAddr), Tried> {
-    let mut last = io::Error::from(io::ErrorKind::NotFound);
-    for &address in addresses {
-        match timeout(CONNECT_DEADLINE, TcpStream::connect(address)).await {
-            Ok(Ok(stream)) => {
-                // Without it a short text may wait for the acknowledgement of the last one.
-                let _ = stream.set_nodelay(true);
-                return Ok((stream, address));
-            }
-            Ok(Err(error)) => last = error,
-            Err(_) => last = io::ErrorKind::TimedOut.into(),
+/// Tries one way after the other until somebody listens.
+async fn once(
+    args: &Args,
+    ways: &[Way],
+    errand: &Errand<'_>,
+    output: &Output<'_>,
+) -> Result<Done, Tried> {
+    let mut last = Tried::Failed(broken(args, &io::ErrorKind::NotFound.into()));
+    for way in ways {
+        let peer = way.shown(output);
+        let transport = if args.udp { "UDP" } else { "TCP" };
+        output.note(&output.say("echo-where", &[("peer", &peer), ("transport", transport)]));
+        match speak(args, way, errand).await {
+            Ok(echoed) => return heard(args, way, echoed),
+            Err(error) => last = unreachable(args, &error),
         }
     }
-    let failure = reach::unreachable(&args.host, args.port, &last);
-    match last.kind() {
+    Err(last)
+}
+
+async fn speak(args: &Args, way: &Way, errand: &Errand<'_>) -> Result<Echoed, DialError> {
+    let (target, causes) = (&way.target, way.causes.clone());
+    let call = errand.world.call(target.address, &target.host, causes);
+    let text = args.text.as_bytes();
+    match args.udp {
+        true => Ok(echo::over_udp(&errand.world, &call, text, args.count).await),
+        false => echo::over_tcp(&errand.world, call, text, args.count).await,
+    }
+}
+
+fn heard(args: &Args, way: &Way, echoed: Echoed) -> Result<Done, Tried> {
+    match echoed {
+        Echoed::Back(times) => Ok((way.clone(), times)),
+        Echoed::Again(error) => Err(Tried::Again(broken(args, &error))),
+        Echoed::Broken(error) => Err(Tried::Failed(broken(args, &error))),
+        Echoed::Differs(received) => {
+            let received = String::from_utf8_lossy(&received).into_owned();
+            let message = Message::new("echo-differs").with("received", received);
+            Err(Tried::Failed(Failure::failed(message)))
+        }
+    }
+}
+
+fn unreachable(args: &Args, error: &DialError) -> Tried {
+    let (DialError::Connect { error, .. } | DialError::Tls { error, .. }) = error;
+    let failure = reach::unreachable(&args.host, args.port, error);
+    match error.kind() {
         // A full queue shows itself as silence.
-        io::ErrorKind::TimedOut => Err(Tried::Again(failure)),
-        _ => Err(Tried::Failed(failure)),
+        io::ErrorKind::TimedOut => Tried::Again(failure),
+        _ => Tried::Failed(failure),
     }
-}
-
-/// Writes and reads at once: a text larger than what the way holds would stop both sides else.
-async fn exchange(stream: &mut TcpStream, sent: &[u8], received: &mut [u8]) -> io::Result<()> {
-    let (mut reader, mut writer) = stream.split();
-    tokio::try_join!(writer.write_all(sent), async {
-        reader.read_exact(received).await.map(|_| ())
-    })?;
-    Ok(())
-}
-
-async fn over_udp(
-    args: &Args,
-    addresses: &[SocketAddr],
-    output: &Output<'_>,
-) -> Result<Done, Tried> {
-    let failed = |error: &io::Error| Tried::Failed(broken(args, error));
-    // A name has at least one address.
-    let peer = addresses
-        .first()
-        .copied()
-        .ok_or_else(|| failed(&io::ErrorKind::NotFound.into()))?;
-    let own = match peer {
-        SocketAddr::V4(_) => "0.0.0.0:0",
-        SocketAddr::V6(_) => "[::]:0",
-    };
-    let socket = UdpSocket::bind(own).await.map_err(|error| failed(&error))?;
-    socket.connect(peer).await.map_err(|error| failed(&error))?;
-    say_where(peer, "UDP", output);
-    let mut times = Vec::new();
-    for _ in 0..args.count {
-        let start = Instant::now();
-        let mut received = vec![0; DATAGRAM_MAX_BYTES];
-        socket
-            .send(args.text.as_bytes())
-            .await
-            .map_err(|error| failed(&error))?;
-        match timeout(DATAGRAM_DEADLINE, socket.recv(&mut received)).await {
-            Ok(Ok(length)) => {
-                times.push(start.elapsed());
-                received.truncate(length);
-                compare(args.text.as_bytes(), &received).map_err(Tried::Failed)?;
-            }
-            Ok(Err(error)) => return Err(failed(&error)),
-            Err(_) => return Err(Tried::Again(broken(args, &io::ErrorKind::TimedOut.into()))),
-        }
-    }
-    Ok((peer, times))
-}
-
-fn say_where(peer: SocketAddr, transport: &str, output: &Output<'_>) {
-    let peer = peer.to_string();
-    output.note(&output.say("echo-where", &[("peer", &peer), ("transport", transport)]));
 }
 
 fn broken(args: &Args, error: &io::Error) -> Failure {
@@ -172,22 +119,12 @@ fn broken(args: &Args, error: &io::Error) -> Failure {
     }
 }
 
-fn compare(sent: &[u8], received: &[u8]) -> Outcome {
-    if sent == received {
-        return Ok(());
-    }
-    let received = String::from_utf8_lossy(received).into_owned();
-    Err(Failure::failed(
-        Message::new("echo-differs").with("received", received),
-    ))
-}
-
-fn tell(args: &Args, peer: SocketAddr, times: &[Duration], output: &Output<'_>) -> Outcome {
+fn tell(args: &Args, way: &Way, times: &[Duration], output: &Output<'_>) -> Outcome {
     let ms = |time: &Duration| time.as_secs_f64() * 1_000.0;
     let bytes = args.text.len();
     if output.json {
         return output.json(&json!({
-            "server": peer.to_string(),
+            "server": way.real.to_string(),
             "transport": if args.udp { "udp" } else { "tcp" },
             "bytes": bytes,
             "times_ms": times.iter().map(ms).collect::<Vec<_>>(),

@@ -7,10 +7,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use guichet_engine::Recorder;
+use guichet_engine::recorder::{Beginning, Exchange};
 use guichet_trace::render::list::{Detail, steps};
-use guichet_trace::{Kind, Level, Record, View};
+use guichet_trace::{Kind, Level, Mode, Record, Role, Transport, View};
 
-use super::reach;
+use super::reach::{self, Way};
 use crate::cli::Global;
 use crate::clients::place::Place;
 use crate::clients::{NO_AUTHORITY, World};
@@ -30,6 +31,7 @@ const AUTHORITY_VARIABLE: &str = "SSL_CERT_FILE";
 pub(super) struct Errand<'o> {
     /// Where it is done.
     pub(super) world: World,
+    recorder: Recorder,
     recording: Arc<Recording>,
     output: &'o Output<'o>,
 }
@@ -60,8 +62,8 @@ impl<'o> Errand<'o> {
         let (recorder, recording) = Recording::start(settings)
             .map_err(|error| Failure::failed(Message::new("error-runtime").with("why", &error)))?;
         let mut world = match running_lab(global).await? {
-            Some(lab) => World::of_lab(&lab, recorder, program).map_err(Failure::failed)?,
-            None => outside(recorder, program),
+            Some(lab) => World::of_lab(&lab, recorder.clone(), program).map_err(Failure::failed)?,
+            None => outside(recorder.clone(), program),
         };
         if let Some(authority) = means.authority {
             world.authority = Some(authority);
@@ -72,19 +74,42 @@ impl<'o> Errand<'o> {
         }
         Ok(Self {
             world,
+            recorder,
             recording,
             output,
+        })
+    }
+
+    /// Begins to record an exchange whose bytes no session knows how to read.
+    pub(super) fn record(&self, transport: Transport, local: SocketAddr, way: &Way) -> Exchange {
+        self.recorder.begin(Beginning {
+            protocol: match transport {
+                Transport::Tcp => "tcp",
+                Transport::Udp => "udp",
+            },
+            transport,
+            role: Role::Client,
+            local,
+            remote: way.real,
+            named: way.named(),
+            organisation: "".into(),
+            service: self.world.program.clone(),
+            mode: Mode::Event,
+            causes: way.causes.clone(),
         })
     }
 
     /// Waits before attempt `attempt` at somebody who is full (the first repetition is 1), and says
     /// so.
     pub(super) async fn wait_to_try_again(&self, attempt: u32) {
+        self.wait_saying("clients-again", attempt).await;
+    }
+
+    /// As [`Self::wait_to_try_again`], saying why with the text `key`.
+    pub(super) async fn wait_saying(&self, key: &str, attempt: u32) {
         let pause = reach::backoff(attempt);
         let seconds = format!("{:.1}", pause.as_secs_f64());
-        let said = self
-            .output
-            .say("clients-again", &[("seconds", seconds.as_str())]);
+        let said = self.output.say(key, &[("seconds", seconds.as_str())]);
         self.output.note(&said);
         tokio::time::sleep(pause).await;
     }
@@ -93,11 +118,12 @@ impl<'o> Errand<'o> {
     pub(super) async fn end(self) -> Account {
         let Self {
             world,
+            recorder,
             recording,
             output,
         } = self;
         let lab = world.lab.clone();
-        drop(world); // the last who might record
+        drop((world, recorder)); // the last who might record
         recording.close();
         let steps = recording.look(|view| told(view, output));
         for step in &steps {

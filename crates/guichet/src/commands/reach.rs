@@ -5,36 +5,106 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use crate::output::{Failure, Message};
+use guichet_engine::Target;
+use guichet_trace::Cause;
+
+use crate::clients::{World, name};
+use crate::output::{Failure, Message, Output};
 
 /// How long one attempt to connect may take.
 pub const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
 
-/// The socket addresses of `host`, in the order in which they are to be tried. A name is looked up
-/// by the system.
+/// The domain that exists in laboratories only (RFC 6761 section 6.2).
+const LAB_DOMAIN: &str = "test";
+
+/// One way to a host.
+#[derive(Clone, Debug)]
+pub struct Way {
+    /// What is meant: the address with the port that was typed.
+    pub target: Target,
+    /// Where that really is: in a lab the usual ports lie elsewhere.
+    pub real: SocketAddr,
+    /// The exchange in which the name service gave the address.
+    pub causes: Vec<Cause>,
+}
+
+impl Way {
+    fn new(world: &World, address: SocketAddr, host: &str, causes: Vec<Cause>) -> Self {
+        let target = Target {
+            address,
+            host: host.to_owned(),
+        };
+        Self {
+            real: world.dial.mapped(&target),
+            target,
+            causes,
+        }
+    }
+
+    /// For people: `127.0.0.3:20025`, or `127.0.0.3 port 25 (here 20025)`.
+    pub fn shown(&self, output: &Output<'_>) -> String {
+        let meant = self.target.address;
+        if self.real == meant {
+            return meant.to_string();
+        }
+        let (ip, port) = (self.real.ip().to_string(), meant.port().to_string());
+        let real = self.real.port().to_string();
+        output.say(
+            "clients-port-mapped",
+            &[("ip", &ip), ("port", &port), ("real", &real)],
+        )
+    }
+
+    /// What was meant, for the trace; nothing where that says no more than the address.
+    pub fn named(&self) -> String {
+        let meant = self.target.address;
+        let host = match self.target.host.is_empty() {
+            true if self.real == meant => return String::new(),
+            true => meant.ip().to_string(),
+            false => self.target.host.clone(),
+        };
+        format!("{host} port {}", meant.port())
+    }
+}
+
+/// The ways to `host`, at least one, in the order in which they are to be tried. A lab's names are
+/// asked of its resolver; all others are looked up by the system, which also knows `localhost`.
 ///
 /// # Errors
 /// [`Failure::Failed`] if the name has no address.
-pub async fn addresses(host: &str, port: u16) -> Result<Vec<SocketAddr>, Failure> {
+pub async fn ways(world: &World, host: &str, port: u16) -> Result<Vec<Way>, Failure> {
     let bare = host
         .strip_prefix('[')
         .and_then(|rest| rest.strip_suffix(']'))
         .unwrap_or(host);
-    if let Ok(address) = bare.parse::<IpAddr>() {
-        return Ok(vec![SocketAddr::new(address, port)]);
+    if let Ok(ip) = bare.parse::<IpAddr>() {
+        let address = SocketAddr::new(ip, port);
+        return Ok(vec![Way::new(world, address, "", Vec::new())]);
+    }
+    if world.lab.is_some() && is_of_labs(host) {
+        let found = name::address(world, host).await.map_err(Failure::failed)?;
+        let (address, causes) = (SocketAddr::new(found.0, port), found.1.into_iter());
+        return Ok(vec![Way::new(world, address, host, causes.collect())]);
     }
     let unknown = || Failure::failed(Message::new("error-unknown-host").with("host", host));
-    let found: Vec<_> = tokio::net::lookup_host((host, port))
+    let found = tokio::net::lookup_host((host, port))
         .await
-        .map_err(|_| unknown())?
+        .map_err(|_| unknown())?;
+    let ways: Vec<_> = found
+        .map(|address| Way::new(world, address, host, Vec::new()))
         .collect();
-    if found.is_empty() {
-        Err(unknown())
-    } else {
-        Ok(found)
+    match ways.is_empty() {
+        true => Err(unknown()),
+        false => Ok(ways),
     }
 }
 
+fn is_of_labs(host: &str) -> bool {
+    let mut labels = host.trim_end_matches('.').rsplit('.');
+    labels
+        .next()
+        .is_some_and(|last| last.eq_ignore_ascii_case(LAB_DOMAIN))
+}
 /// That nobody could be reached at `host` and `port`.
 pub fn unreachable(host: &str, port: u16, error: &io::Error) -> Failure {
     Failure::failed(
@@ -76,13 +146,19 @@ mod tests {
         assert!(drawn.len() > 10);
     }
 
-    #[tokio::test]
-    async fn addresses_need_no_lookup() {
-        let found = addresses("[::1]", 7).await.unwrap();
-        assert_eq!(found, ["[::1]:7".parse().unwrap()]);
-        assert!(matches!(
-            addresses("no such name", 7).await,
-            Err(Failure::Failed(_))
-        ));
+    #[test]
+    fn only_names_of_labs_are_asked_of_a_lab() {
+        for of_labs in ["test", "mail.sud.test", "WWW.Nord.TEST."] {
+            assert!(is_of_labs(of_labs), "{of_labs}");
+        }
+        for other in [
+            "localhost",
+            "example.org",
+            "test.example.org",
+            "contest",
+            "",
+        ] {
+            assert!(!is_of_labs(other), "{other}");
+        }
     }
 }
