@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use guichet_proto::dialogue::End;
 use guichet_proto::session::NoTap;
 use guichet_proto::{
     ChannelEvent, ChannelId, ChannelOrder, Dialogue, Expect, Input, Moment, Next, Outbox, Session,
@@ -301,6 +302,27 @@ fn the_moment_to_wake_comes_whatever_moves() {
     hand.at(600);
     assert!(matches!(hand.next(), Next::Close(_)));
     assert_eq!(hand.take(), "* too slow\r\n");
+}
+
+#[test]
+fn who_reads_slowly_at_the_moment_to_wake_still_hears_the_last_words() {
+    let mut hand = Hand::new();
+    for seconds in (30..600).step_by(30) {
+        hand.at(seconds);
+        hand.hear("DONE\r\n");
+        assert!(hand.idle());
+    }
+    hand.take();
+    hand.at(599);
+    hand.hear("DONE\r\n");
+    assert!(matches!(
+        hand.dialogue.next(hand.now, &mut NoTap),
+        Next::Idle
+    ));
+    assert_eq!(hand.dialogue.output(), b"BAD\r\n");
+    hand.at(600);
+    assert!(matches!(hand.next(), Next::Close(End::Done)));
+    assert_eq!(hand.take(), "BAD\r\n* too slow\r\n");
 }
 
 #[test]

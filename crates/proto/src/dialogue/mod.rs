@@ -236,14 +236,16 @@ impl<S: Session> Dialogue<S> {
         if self.deadline().is_none_or(|deadline| now < deadline) {
             return;
         }
-        if !self.output().is_empty() {
+        if !self.output().is_empty() && self.patience_ends().is_some_and(|end| now >= end) {
             self.stuck = true;
             return;
         }
         if self.outbox.wake_at.is_some_and(|moment| now >= moment) {
             self.outbox.wake_at = None;
         }
-        self.moved_at = now;
+        if self.output().is_empty() {
+            self.moved_at = now;
+        }
         self.tell(now, Input::Deadline);
     }
 
@@ -300,16 +302,20 @@ impl<S: Session> Dialogue<S> {
 
     /// When to call [`Dialogue::tick`].
     pub fn deadline(&self) -> Option<Moment> {
-        let patience = match self.outbox.patience {
+        match (self.patience_ends(), self.outbox.wake_at) {
+            (Some(one), Some(other)) => Some(one.min(other)),
+            (one, other) => one.or(other),
+        }
+    }
+
+    /// When a peer that neither sends nor takes anything is too late.
+    fn patience_ends(&self) -> Option<Moment> {
+        match self.outbox.patience {
             // While a service thinks, the peer is not the one who is late.
             Some(_) if self.asking && self.output().is_empty() => None,
             Some(patience) => Some(self.moved_at.after(patience)),
             None if !self.output().is_empty() => Some(self.moved_at.after(STALL_MOST)),
             None => None,
-        };
-        match (patience, self.outbox.wake_at) {
-            (Some(one), Some(other)) => Some(one.min(other)),
-            (one, other) => one.or(other),
         }
     }
 

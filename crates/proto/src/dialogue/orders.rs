@@ -1,5 +1,6 @@
 //! What a session ordered, carried out in its order: sayings, sources, Asks, TLS, the end.
 
+use alloc::vec::Vec;
 use core::mem;
 use core::ops::Range;
 
@@ -89,6 +90,8 @@ impl<S: Session> Dialogue<S> {
         let Some(source) = self.source.take() else {
             return;
         };
+        self.pulled = Vec::new(); // all sent, and an idle dialogue holds no memory
+        self.pulled_sent = 0;
         if tap.level() > Level::Off {
             let state = self.session.state();
             tap.message(Tapped {
