@@ -3,8 +3,10 @@
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use guichet_proto::About;
 use guichet_proto::session::{Tap, Tapped};
@@ -22,6 +24,9 @@ const DATAGRAM_BYTES_MOST: usize = 65_535;
 /// Queries of one endpoint that may wait for an answer at a time; beyond, they are dropped as UDP
 /// may drop them.
 const WAITING_MOST: usize = 1024;
+
+/// After an error of the socket itself, so long a pause: a lasting one must not take a core.
+const PAUSE: Duration = Duration::from_millis(5);
 
 /// Answers datagrams.
 pub trait Datagrams: Send + Sync + 'static {
@@ -94,20 +99,24 @@ impl<D: Datagrams> Endpoint<D> {
                 () = self.stop.cancelled() => return Ok(()),
                 received = self.socket.recv_from(&mut query) => match received {
                     Ok(received) => received,
-                    // An ICMP answer to an earlier datagram; nothing to do with the next one.
+                    // Memory is short, the network is down: nothing to do with the next one.
                     Err(error) => {
                         tracing::debug!(%error, "datagram endpoint");
-                        tokio::task::yield_now().await;
+                        tokio::time::sleep(PAUSE).await;
                         continue;
                     }
                 },
             };
-            self.handle(&query[..length], peer, local, &mut out, &waiting)
-                .await;
+            // One query that brings the code down must not take the endpoint along. Its exchange
+            // records the panic as it is dropped; the buffer is cleared before it is used again.
+            let handle = || self.handle(&query[..length], peer, local, &mut out, &waiting);
+            if catch_unwind(AssertUnwindSafe(handle)).is_err() {
+                tracing::error!(%peer, service = %self.name.service, "a datagram caused a panic");
+            }
         }
     }
 
-    async fn handle(
+    fn handle(
         &self,
         query: &[u8],
         peer: SocketAddr,
