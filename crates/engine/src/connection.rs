@@ -25,6 +25,11 @@ use crate::wire::Wire;
 
 /// A handshake that takes longer is given up; with a few round trips of seconds it still works.
 pub(crate) const HANDSHAKE_MOST: Duration = Duration::from_secs(30);
+/// A handshake under way when this side stops has so long to end: nothing has been said yet that
+/// the stop would have to wait for.
+const HANDSHAKE_AT_STOP_MOST: Duration = Duration::from_secs(1);
+/// What TLS still holds when the dialogue is over (some 64 KiB) the peer has so long to take.
+const FINISH_MOST: Duration = Duration::from_secs(60);
 /// After closing, what the peer still sends is read and dropped for so long, so that it reads our
 /// last words instead of a reset.
 pub(crate) const LINGER_MOST: Duration = Duration::from_secs(1);
@@ -89,7 +94,9 @@ pub(crate) struct Connection<S: Session, V> {
     exchange: Exchange,
     secured: Arc<OnceLock<Secured>>,
     tls: TlsUse,
-    stop: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
+    stop: CancellationToken,
+    /// Gone once the session has been told.
+    stopping: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
     waiting: Waiting<S::Answer>,
     timer: Option<(Moment, Pin<Box<Sleep>>)>,
     /// The dialogue's input buffer is the thread's.
@@ -126,6 +133,7 @@ pub(crate) async fn secure(
     tls: &TlsUse,
     exchange: &Exchange,
     secured: &OnceLock<Secured>,
+    stop: &CancellationToken,
 ) -> io::Result<()> {
     match tls {
         TlsUse::None => return Err(io::Error::other("TLS is not set up here")),
@@ -136,9 +144,17 @@ pub(crate) async fn secure(
         }
     }
     let handshake = poll_fn(|context| wire.poll_handshake(context));
-    tokio::time::timeout(HANDSHAKE_MOST, handshake)
-        .await
-        .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
+    let too_late = async {
+        let _ = tokio::time::timeout(HANDSHAKE_MOST, stop.cancelled()).await;
+        if stop.is_cancelled() {
+            tokio::time::sleep(HANDSHAKE_AT_STOP_MOST).await;
+        }
+    };
+    tokio::select! {
+        biased;
+        done = handshake => done?,
+        () = too_late => return Err(io::ErrorKind::TimedOut.into()),
+    }
     if let Some(facts) = wire.secured() {
         exchange.secured(facts.clone());
         let _ = secured.set(facts); // a second handshake on one connection does not happen
@@ -159,32 +175,33 @@ where
         secured: Arc<OnceLock<Secured>>,
         tls: TlsUse,
         stop: CancellationToken,
-    ) -> Self {
-        Self {
+    ) -> Box<Self> {
+        Box::new(Self {
             wire,
             dialogue: Dialogue::open(session, clock::now()),
             service,
             exchange,
             secured,
             tls,
-            stop: Some(Box::pin(stop.cancelled_owned())),
+            stopping: Some(Box::pin(stop.clone().cancelled_owned())),
+            stop,
             waiting: Waiting::Nothing,
             timer: None,
             lent: false,
-        }
+        })
     }
 
-    /// Drives the dialogue to its end.
-    pub(crate) async fn run(mut self) -> (S, V, Ending) {
+    /// Drives the dialogue to its end. In a box: a future holds what it is given twice and more, and
+    /// this one is held for as long as a client idles.
+    pub(crate) async fn run(mut self: Box<Self>) -> (S, V, Ending) {
         let ending = match self.drive().await {
+            Ok(Ending::Done) => Box::pin(self.close()).await,
             Ok(ending) => ending,
             Err(error) => Ending::Broken(error),
         };
-        if matches!(ending, Ending::Done) {
-            self.linger().await;
-        }
-        self.exchange.end(ending.word(), ending.text());
-        (self.dialogue.into_session(), self.service, ending)
+        let this = *self;
+        this.exchange.end(ending.word(), ending.text());
+        (this.dialogue.into_session(), this.service, ending)
     }
 
     async fn drive(&mut self) -> io::Result<Ending> {
@@ -214,9 +231,10 @@ where
                     }
                 }
                 Next::Channel(order) => self.refuse_channel(order),
-                Next::HalfClose => {
-                    poll_fn(|context| self.wire.poll_finish(context)).await?;
-                }
+                Next::HalfClose => match Box::pin(self.finish()).await {
+                    Some(done) => done?,
+                    None => return Ok(Ending::Stalled),
+                },
                 Next::Flush | Next::Idle => {
                     self.wait().await?;
                 }
@@ -234,7 +252,15 @@ where
         if !fits {
             return Err(io::Error::other("TLS is not set up here"));
         }
-        secure(&mut self.wire, &self.tls, &self.exchange, &self.secured).await?;
+        let Self {
+            wire,
+            tls,
+            exchange,
+            secured,
+            stop,
+            ..
+        } = self;
+        Box::pin(secure(wire, tls, exchange, secured, stop)).await?;
         self.dialogue.secured(clock::now());
         Ok(())
     }
@@ -283,7 +309,7 @@ where
             Woken::Event(event) => self.dialogue.event(now, event),
             Woken::Deadline => self.dialogue.tick(now),
             Woken::Stop => {
-                self.stop = None;
+                self.stopping = None;
                 self.dialogue.stop(now);
             }
         }
@@ -303,7 +329,7 @@ where
         {
             return Poll::Ready(Ok(Woken::Event(event)));
         }
-        if let Some(stop) = &mut self.stop
+        if let Some(stop) = &mut self.stopping
             && stop.as_mut().poll(context).is_ready()
         {
             return Poll::Ready(Ok(Woken::Stop));
@@ -404,11 +430,15 @@ where
         }
     }
 
+    /// The thread's buffer comes in, with what waits copied to its front: so no connection keeps
+    /// more than what it has left over.
     fn lend_buffers(&mut self) {
-        if self.dialogue.input_buffer().capacity() == 0 {
+        if !self.lent {
             let mut buffer = INPUT.take();
             buffer.reserve(INPUT_BYTES_MOST);
-            *self.dialogue.input_buffer() = buffer;
+            let input = self.dialogue.input_buffer();
+            buffer.extend_from_slice(input);
+            *input = buffer;
             self.lent = true;
         }
         if let Some(output) = self.dialogue.idle_output_buffer()
@@ -430,11 +460,21 @@ where
         }
     }
 
+    /// Sends what TLS still holds and ends our direction; `None` if the peer does not take it.
+    async fn finish(&mut self) -> Option<io::Result<()>> {
+        let finish = poll_fn(|context| self.wire.poll_finish(context));
+        tokio::time::timeout(FINISH_MOST, finish).await.ok()
+    }
+
     /// Ends our direction and drops what still comes, for a short while.
-    async fn linger(&mut self) {
+    async fn close(&mut self) -> Ending {
+        match self.finish().await {
+            None => return Ending::Stalled,
+            Some(Err(_)) => return Ending::Done, // the peer has had its answer, and is gone
+            Some(Ok(())) => {}
+        }
         let wire = &mut self.wire;
-        let finish = async {
-            poll_fn(|context| wire.poll_finish(context)).await?;
+        let linger = async {
             let mut dropped = Vec::new();
             let mut count = 0;
             while count < INPUT_BYTES_MOST * 4 {
@@ -447,6 +487,11 @@ where
             }
             io::Result::Ok(())
         };
-        let _ = tokio::time::timeout(LINGER_MOST, finish).await; // the peer has had its answer
+        let _ = tokio::time::timeout(LINGER_MOST, linger).await; // as above
+        Ending::Done
     }
 }
+
+#[cfg(test)]
+#[path = "connection_tests.rs"]
+mod tests;

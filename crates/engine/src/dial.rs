@@ -167,7 +167,7 @@ impl Dial {
             .tls
             .map_or(TlsUse::None, |(tls, name)| TlsUse::Client(tls, name));
         if call.implicit_tls
-            && let Err(error) = secure(&mut wire, &tls, &exchange, &secured).await
+            && let Err(error) = secure(&mut wire, &tls, &exchange, &secured, &self.stop).await
         {
             exchange.end(Verb::new("tls"), error.to_string());
             return Err(DialError::Tls {

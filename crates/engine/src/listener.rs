@@ -126,7 +126,10 @@ pub(crate) struct Shared {
     pub(crate) stop: CancellationToken,
     pub(crate) cut: CancellationToken,
     pub(crate) connections: TaskTracker,
+    /// Dialogues that ended by themselves after the stop began.
     pub(crate) finished: Arc<AtomicU64>,
+    /// Dialogues that did not, and were cut.
+    pub(crate) cut_off: Arc<AtomicU64>,
     /// Descriptors that may still be used for connections.
     pub(crate) room: Arc<AtomicUsize>,
 }
@@ -156,6 +159,10 @@ impl<A: Answering> Listener<A> {
                     pause = PAUSE_LEAST;
                     this.clone().admit(socket, peer);
                 }
+                // The peer gave up while it waited; the next one may be fine.
+                Err(error) if is_the_peers(&error) => {
+                    tracing::debug!(address = %this.status.local, "accept: {error}");
+                }
                 Err(error) if is_out_of_descriptors(&error) => {
                     // Give the spare up, take whoever waits and let it go: it learns at once, and
                     // the loop does not spin on a queue that stays full.
@@ -168,13 +175,22 @@ impl<A: Answering> Listener<A> {
                     }
                     spare = spare_descriptor();
                     tracing::warn!(address = %this.status.local, "out of descriptors: {error}");
-                    tokio::time::sleep(pause).await;
-                    pause = (pause * 2).min(PAUSE_MOST);
+                    this.rest(&mut pause).await;
                 }
-                // The peer gave up while it waited; the next one may be fine.
-                Err(error) => tracing::debug!(address = %this.status.local, "accept: {error}"),
+                // Out of memory, say: asking again at once would only take a core as well.
+                Err(error) => {
+                    tracing::warn!(address = %this.status.local, "accept: {error}");
+                    this.rest(&mut pause).await;
+                }
             }
         }
+    }
+
+    /// Waits longer each time, but not for longer than the listener lives.
+    async fn rest(&self, pause: &mut Duration) {
+        let closing = self.status.closing.cancelled();
+        let _ = tokio::time::timeout(*pause, closing).await;
+        *pause = (*pause * 2).min(PAUSE_MOST);
     }
 
     fn admit(self: Arc<Self>, socket: TcpStream, peer: SocketAddr) {
@@ -199,12 +215,14 @@ impl<A: Answering> Listener<A> {
         status.accepted.fetch_add(1, Ordering::Relaxed);
         let cut = self.shared.cut.clone();
         self.shared.connections.clone().spawn(async move {
-            if cut
-                .run_until_cancelled(self.serve(socket, peer))
-                .await
-                .is_some()
-            {
-                place.shared.finished.fetch_add(1, Ordering::Relaxed);
+            let serving = Box::pin(self.serve(socket, peer));
+            let finished = cut.run_until_cancelled(serving).await.is_some();
+            if place.shared.stop.is_cancelled() {
+                let count = match finished {
+                    true => &place.shared.finished,
+                    false => &place.shared.cut_off,
+                };
+                count.fetch_add(1, Ordering::Relaxed);
             }
             drop(place);
         });
@@ -217,7 +235,14 @@ impl<A: Answering> Listener<A> {
         let secured = Arc::new(OnceLock::new());
         let tls = self.tls.clone().map_or(TlsUse::None, TlsUse::Server);
         if self.status.settings.implicit_tls
-            && let Err(error) = secure(&mut wire, &tls, &exchange, &secured).await
+            && let Err(error) = Box::pin(secure(
+                &mut wire,
+                &tls,
+                &exchange,
+                &secured,
+                &self.shared.stop,
+            ))
+            .await
         {
             exchange.end(Verb::new("tls"), error.to_string());
             return;
@@ -243,6 +268,14 @@ impl<A: Answering> Listener<A> {
         let words = self.answering.refusal();
         if !self.status.settings.implicit_tls {
             let _ = socket.try_write(&words); // best effort by design
+            // Closed with bytes unread, the connection would be reset under our words.
+            let mut unread = [0; 4096];
+            for _ in 0..REFUSED_READS_MOST {
+                match socket.try_read(&mut unread) {
+                    Ok(count) if count > 0 => {}
+                    _ => break,
+                }
+            }
         }
         if let Ok(local) = socket.local_addr() {
             let text = String::from_utf8_lossy(&words).trim_end().to_owned();
@@ -291,6 +324,16 @@ impl Drop for Place {
 
 const PAUSE_LEAST: Duration = Duration::from_millis(5);
 const PAUSE_MOST: Duration = Duration::from_secs(1);
+/// What a refused client has sent already is taken off its connection up to so many reads.
+const REFUSED_READS_MOST: usize = 16;
+
+/// Whether accepting failed because of this one connection.
+fn is_the_peers(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    let own = [Errno::CONNABORTED, Errno::PERM, Errno::PROTO, Errno::INTR];
+    own.iter()
+        .any(|code| error.raw_os_error() == Some(code.raw_os_error()))
+}
 
 fn is_out_of_descriptors(error: &io::Error) -> bool {
     let code = error.raw_os_error();

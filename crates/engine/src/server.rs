@@ -46,6 +46,7 @@ impl Server {
                 cut: CancellationToken::new(),
                 connections: TaskTracker::new(),
                 finished: Arc::new(AtomicU64::new(0)),
+                cut_off: Arc::new(AtomicU64::new(0)),
                 room: Arc::new(AtomicUsize::new(
                     usize::try_from(room).unwrap_or(usize::MAX),
                 )),
@@ -128,27 +129,29 @@ impl Server {
         self.shared.stop.clone()
     }
 
-    /// Stops: no more is accepted, every dialogue is told, and what has not ended after `drain` is
-    /// cut. A second call, or dropping the future, does not make it slower.
+    /// Stops: no more is accepted, every dialogue is told, and what has not ended after `drain`, or
+    /// when [`Server::cut`] is called, is cut.
     pub async fn stop(&self, drain: Duration) -> StopReport {
-        let before = self.shared.finished.load(Ordering::Relaxed);
+        let Shared {
+            stop,
+            cut,
+            connections,
+            ..
+        } = &self.shared;
+        stop.cancel();
+        connections.close();
+        let _ = tokio::time::timeout(drain, connections.wait()).await; // the rest is cut
+        cut.cancel();
+        connections.wait().await;
+        StopReport {
+            finished: self.shared.finished.load(Ordering::Relaxed),
+            cut: self.shared.cut_off.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Cuts every dialogue under way: a [`Server::stop`] that is waiting ends at once.
+    pub fn cut(&self) {
         self.shared.stop.cancel();
-        self.shared.connections.close();
-        let in_time = tokio::time::timeout(drain, self.shared.connections.wait())
-            .await
-            .is_ok();
-        let cut = if in_time {
-            0
-        } else {
-            self.shared.connections.len() as u64
-        };
         self.shared.cut.cancel();
-        self.shared.connections.wait().await;
-        let finished = self
-            .shared
-            .finished
-            .load(Ordering::Relaxed)
-            .saturating_sub(before);
-        StopReport { finished, cut }
     }
 }

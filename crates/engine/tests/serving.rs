@@ -4,26 +4,15 @@
 mod support;
 
 use std::convert::Infallible;
-use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use guichet_engine::tls::{Authority, ClientTls, Identity, ServerTls};
+use guichet_engine::tls::ClientTls;
 use guichet_engine::{Answering, Arrival, Call, Dial, Server, Target};
-use guichet_proto::{Expect, Input, Moment, Outbox, Reply, Service, Session, Verb, echo};
-use support::{Kept, listener};
+use guichet_proto::{Expect, Input, Moment, Outbox, Session, Verb, echo};
+use support::{Kept, Nothing, identity, listener};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-
-struct Nothing;
-
-impl Service for Nothing {
-    type Ask = Infallible;
-    type Answer = Infallible;
-    fn ask(&mut self, ask: Infallible) -> Reply<Infallible> {
-        match ask {}
-    }
-}
 
 struct Echo;
 
@@ -188,22 +177,10 @@ async fn a_client_that_reads_nothing_is_given_up() {
 
 #[tokio::test]
 async fn tls_begins_at_once_and_both_ends_compute_the_same_key() {
-    let folder = tempfile::tempdir().unwrap();
-    let authority = Authority::new("test authority", &["test"]).unwrap();
-    authority.write(folder.path()).unwrap();
-    let loopback = IpAddr::V4(Ipv4Addr::LOCALHOST);
-    authority
-        .issue(folder.path(), &["nord.test".to_owned()], &[loopback])
-        .unwrap();
-    let identity = Identity::from_files(
-        &folder.path().join("cert.pem"),
-        &folder.path().join("key.pem"),
-    )
-    .unwrap();
+    let (tls, folder) = identity();
     let kept = Kept::default();
     let server = Server::new(kept.recorder());
     let (bound, address) = listener("echo", 10, true);
-    let tls = ServerTls::new(vec![identity]).unwrap();
     server.serve(bound, Arc::new(Echo), Some(tls)).unwrap();
 
     let dial = Dial::new(Default::default(), None, kept.recorder(), server.stopping());

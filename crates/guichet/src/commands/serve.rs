@@ -39,9 +39,14 @@ pub fn run(args: &Serve, global: &Global, output: &Output<'_>) -> Outcome {
             "stopping; dialogues under way have {} s",
             drain.as_secs_f32()
         );
+        // Store and trace are closed in any case.
+        let mut stop = std::pin::pin!(instance.stop());
         let report = tokio::select! {
-            report = instance.stop() => report,
-            () = second_signal() => instance.cut().await,
+            report = &mut stop => report,
+            () = second_signal() => {
+                instance.cut();
+                stop.await
+            }
         };
         // Whoever asked over the control socket is being answered.
         tokio::time::sleep(MOMENT).await;

@@ -138,9 +138,9 @@ impl Instance {
         report
     }
 
-    /// Does not wait any longer: what is under way is cut.
-    pub async fn cut(&self) -> StopReport {
-        self.server.stop(Duration::ZERO).await
+    /// What is under way is cut: a stop that waits for it goes on at once.
+    pub fn cut(&self) {
+        self.server.cut();
     }
 
     /// Why configured services do not listen.
