@@ -88,11 +88,11 @@ pub(super) fn journey(recording: &Recording, id: &str, texts: &Texts) -> Option<
             unicode: true,
             detail: Detail::Every,
         };
-        let _ = writeln!(
-            page,
-            "<pre>{}</pre>\n<ul>",
-            escaped(&diagram(&journey, style, texts))
-        );
+        page.push_str("<pre>");
+        for line in diagram(&journey, style, texts).lines() {
+            let _ = writeln!(page, "{}", escaped(line));
+        }
+        page.push_str("</pre>\n<ul>\n");
         for step in steps(&journey, Detail::Every, texts) {
             let _ = writeln!(page, "<li>{}</li>", escaped(&step.line));
         }
@@ -134,7 +134,7 @@ fn head(title: &str, texts: &Texts, refresh_s: Option<u32>) -> String {
     )
 }
 
-/// Text for an HTML page: what a peer sent stays text.
+/// A line of text for an HTML page: what a peer sent stays text.
 fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for character in guichet_trace::visible(text).chars() {
