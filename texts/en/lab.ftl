@@ -8,14 +8,14 @@ lab-fault-unknown = { $spec } is not a fault the lab knows. Say stop=sud or stop
 lab-not-here = The lab itself cannot do this; ask one of its organisations with --org.
 lab-letter-subject = Hello from the north
 lab-letter-text = Hello Bob, this letter went from my program to our server, from there to yours, and waited in your mailbox.
-lab-letter-missing = the letter was not in the mailbox
-lab-letter-changed = the letter arrived, but its text was not the same
-lab-letter-stopped = the letter is { $state }: { $why }
-lab-letter-late = the letter did not arrive in time
-lab-page-wrong = the page did not arrive whole: a text, a style sheet and a picture were expected
-lab-hop-missing = the name service did not ask { $hop }
-lab-step-missing = the step does not appear in the trace
-lab-step-failed = Step { $step } failed: { $why }.
+lab-letter-missing = the letter was not in the mailbox.
+lab-letter-changed = the letter arrived, but its text was not the same.
+lab-letter-stopped = the letter is { $state }: { $why }.
+lab-letter-late = the letter did not arrive in time.
+lab-page-wrong = the page did not arrive whole: a text, a style sheet and a picture were expected.
+lab-hop-missing = the name service did not ask { $hop }.
+lab-step-missing = the step does not appear in the trace.
+lab-step-failed = Step { $step } failed: { $why }
 lab-opening =
     Guichet lab: two organisations on this computer. Nothing leaves it. Ctrl-C stops.
     {"  "}{ $organisations }

@@ -8,14 +8,14 @@ lab-fault-unknown = { $spec } n’est pas une panne que le laboratoire connaît.
 lab-not-here = Le laboratoire lui-même ne peut pas faire cela ; demandez-le à l’une de ses organisations avec --org.
 lab-letter-subject = Bonjour du nord
 lab-letter-text = Bonjour Bob, cette lettre est allée de mon programme à notre serveur, de là au vôtre, et elle a attendu dans votre boîte.
-lab-letter-missing = la lettre n’était pas dans la boîte
-lab-letter-changed = la lettre est arrivée, mais son texte n’était plus le même
-lab-letter-stopped = la lettre est dans l’état { $state } : { $why }
-lab-letter-late = la lettre n’est pas arrivée à temps
-lab-page-wrong = la page n’est pas arrivée entière : il fallait un texte, une feuille de style et une image
-lab-hop-missing = le service de noms n’a pas interrogé { $hop }
-lab-step-missing = l’étape n’apparaît pas dans la trace
-lab-step-failed = L’étape { $step } a échoué : { $why }.
+lab-letter-missing = la lettre n’était pas dans la boîte.
+lab-letter-changed = la lettre est arrivée, mais son texte n’était plus le même.
+lab-letter-stopped = la lettre est dans l’état { $state } : { $why }.
+lab-letter-late = la lettre n’est pas arrivée à temps.
+lab-page-wrong = la page n’est pas arrivée entière : il fallait un texte, une feuille de style et une image.
+lab-hop-missing = le service de noms n’a pas interrogé { $hop }.
+lab-step-missing = l’étape n’apparaît pas dans la trace.
+lab-step-failed = L’étape { $step } a échoué : { $why }
 lab-opening =
     Laboratoire Guichet : deux organisations sur cet ordinateur. Rien n’en sort. Ctrl-C arrête.
     {"  "}{ $organisations }

@@ -84,14 +84,13 @@ fn announce(instance: &Arc<Instance>, output: &Output<'_>) {
             listener.local
         );
     }
-    if let Some(listen) = instance.config.listen.get(&Service::Watch) {
-        let address = listen
-            .addresses
-            .first()
-            .map(ToString::to_string)
-            .unwrap_or_default();
+    let listeners = instance.server.listeners();
+    let watch = listeners
+        .iter()
+        .find(|listener| *listener.settings.service == *Service::Watch.name());
+    if let Some(watch) = watch {
         let message = Message::new("serve-watch")
-            .with("address", address)
+            .with_shown("address", watch.local)
             .with("file", instance.config.watch_token_file.as_path());
         output.note(&message.said(output.texts));
     }
