@@ -189,6 +189,21 @@ impl View {
         self.keep_within_limits();
     }
 
+    /// Drops the exchanges that began before `wall` and the gaps noticed before it.
+    pub fn forget_before(&mut self, wall: WallTime) {
+        let is_old = |half: &Half| half.wall < wall;
+        while let Some(oldest) = self.order.front() {
+            if !self.halves.get(oldest).is_none_or(is_old) {
+                break;
+            }
+            if let Some(half) = self.halves.remove(oldest) {
+                self.bytes = self.bytes.saturating_sub(half.bytes);
+            }
+            self.order.pop_front();
+        }
+        self.gaps.retain(|gap| gap.time_us >= wall.0);
+    }
+
     /// What the records say now: exchanges joined, causes linked. Costs a pass over everything held.
     pub fn picture(&self) -> Picture<'_> {
         Picture::of(self)
@@ -288,6 +303,21 @@ mod tests {
             view.add(records[1].0, records[1].1.clone());
         }
         assert!(view.bytes <= 20_000);
+    }
+
+    #[test]
+    fn what_is_too_old_is_forgotten_and_the_rest_is_not() {
+        let mut view = View::new();
+        for (source, record) in fixture::letter() {
+            view.add(source, record);
+        }
+        let all = view.halves().count();
+        let second = view.halves().nth(1).map(|half| half.wall);
+        view.forget_before(second.unwrap_or_default());
+        assert_eq!(view.halves().next().map(|half| half.wall), second);
+        assert!(view.halves().count() < all);
+        view.forget_before(WallTime(u64::MAX));
+        assert_eq!((view.halves().count(), view.bytes), (0, 0));
     }
 
     #[test]
