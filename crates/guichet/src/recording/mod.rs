@@ -12,16 +12,19 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use guichet_engine::{RecordSink, Recorder, clock};
-use guichet_trace::{Body, ExchangeId, Level, Record, Source, View};
+use guichet_trace::{Body, ExchangeId, Level, Record, Source, View, WallTime};
 use tokio::sync::broadcast;
+use tokio_util::sync::CancellationToken;
 
 use segments::Segments;
 
 /// Records that may wait for the writer: a burst of some ten thousand exchanges.
 const QUEUE_RECORDS: usize = 64 * 1024;
+/// At level `full` a record may hold 64 KiB: the records that wait have together so many bytes.
+const QUEUE_BYTES: usize = 32 << 20;
 /// Records a follower may lag behind before it misses some (and is told so).
 const NEWS_RECORDS: usize = 4 * 1024;
 /// What has been recorded is on disk (not synced: the trace is no promise) after so long.
@@ -59,6 +62,8 @@ pub struct Recording {
     /// `None` ends the writer.
     queue: Sender<Option<Record>>,
     writer: Mutex<Option<JoinHandle<()>>>,
+    /// Cancelled when what is on disk from earlier is in the view.
+    loaded: CancellationToken,
 }
 
 impl Recording {
@@ -76,6 +81,7 @@ impl Recording {
             news: broadcast::channel(NEWS_RECORDS).0,
             queue: sender.clone(),
             writer: Mutex::new(None),
+            loaded: CancellationToken::new(),
         });
         let pressure = Arc::new(Pressure::default());
         let sink = Queue {
@@ -88,6 +94,7 @@ impl Recording {
             recording: recording.clone(),
             segments,
             pressure,
+            keep: settings.keep,
         };
         let thread = std::thread::Builder::new()
             .name("trace".to_owned())
@@ -103,11 +110,19 @@ impl Recording {
 
     /// Adds a record of another instance: to the view, not to disk.
     pub fn add(&self, source: Source, record: Record) {
-        let _ = self.news.send(News {
+        let news = News {
             source,
             record: Arc::new(record.clone()),
-        }); // nobody listens
-        lock(&self.view).add(source, record);
+        };
+        // Both under one lock: who begins to follow in between would miss it.
+        let mut view = lock(&self.view);
+        let _ = self.news.send(news); // nobody listens
+        view.add(source, record);
+    }
+
+    /// Waits until what is on disk from earlier is in the view.
+    pub async fn loaded(&self) {
+        self.loaded.cancelled().await;
     }
 
     /// Everything recorded so far, and from then on each new record: none missed, none twice.
@@ -155,6 +170,8 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 struct Pressure {
     /// Records in the queue.
     waiting: AtomicUsize,
+    /// Bytes in them.
+    waiting_bytes: AtomicUsize,
     /// Records that found no room since the last gap was reported.
     dropped: AtomicU64,
 }
@@ -166,12 +183,37 @@ struct Queue {
 
 impl RecordSink for Queue {
     fn record(&self, record: Record) {
-        if self.pressure.waiting.fetch_add(1, Ordering::Relaxed) < QUEUE_RECORDS {
+        let bytes = content_bytes(&record);
+        if self.pressure.takes(bytes) {
             let _ = self.sender.send(Some(record)); // after the end nothing is recorded
         } else {
-            self.pressure.waiting.fetch_sub(1, Ordering::Relaxed);
+            self.pressure.gives(bytes);
             self.pressure.dropped.fetch_add(1, Ordering::Relaxed);
         }
+    }
+}
+
+impl Pressure {
+    /// Counts a record in; false if it finds no room.
+    fn takes(&self, bytes: usize) -> bool {
+        let records = self.waiting.fetch_add(1, Ordering::Relaxed);
+        let all = self.waiting_bytes.fetch_add(bytes, Ordering::Relaxed);
+        records < QUEUE_RECORDS && all.saturating_add(bytes) <= QUEUE_BYTES
+    }
+
+    /// Counts it out.
+    fn gives(&self, bytes: usize) {
+        self.waiting.fetch_sub(1, Ordering::Relaxed);
+        self.waiting_bytes.fetch_sub(bytes, Ordering::Relaxed);
+    }
+}
+
+/// What a record holds besides its own size.
+fn content_bytes(record: &Record) -> usize {
+    match &record.body {
+        Body::Message { text, bytes, .. } => text.len() + bytes.len(),
+        Body::Note { text, .. } | Body::Closed { text, .. } => text.len(),
+        Body::Opened(_) | Body::Secured(_) | Body::Gap { .. } => 0,
     }
 }
 
@@ -179,32 +221,46 @@ struct Writer {
     recording: Arc<Recording>,
     segments: Option<Segments>,
     pressure: Arc<Pressure>,
+    keep: Duration,
 }
 
 impl Writer {
     fn run(mut self, receiver: &Receiver<Option<Record>>) {
+        let loading = self.recording.loaded.clone().drop_guard(); // also if it panics
         if let Some(segments) = &self.segments {
             segments.read_back(|record| lock(&self.recording.view).add(OWN, record));
         }
+        drop(loading);
+        let mut tended = Instant::now();
         loop {
             match receiver.recv_timeout(FLUSH_EVERY) {
                 Ok(Some(record)) => {
-                    self.pressure.waiting.fetch_sub(1, Ordering::Relaxed);
+                    self.pressure.gives(content_bytes(&record));
                     self.report_gap();
                     self.take(record);
                 }
-                Err(RecvTimeoutError::Timeout) => {
-                    self.report_gap();
-                    if let Some(segments) = &mut self.segments {
-                        segments.flush();
-                    }
-                }
+                Err(RecvTimeoutError::Timeout) => self.report_gap(),
                 Ok(None) | Err(RecvTimeoutError::Disconnected) => break,
+            }
+            // By the clock, not when it is quiet: it may never be.
+            if tended.elapsed() >= FLUSH_EVERY {
+                tended = Instant::now();
+                self.tend();
             }
         }
         if let Some(segments) = &mut self.segments {
             segments.flush();
         }
+    }
+
+    fn tend(&mut self) {
+        if let Some(segments) = &mut self.segments {
+            segments.flush();
+            segments.tend();
+        }
+        let keep_us = u64::try_from(self.keep.as_micros()).unwrap_or(u64::MAX);
+        let oldest = WallTime(clock::wall().0.saturating_sub(keep_us));
+        lock(&self.recording.view).forget_before(oldest);
     }
 
     fn take(&mut self, record: Record) {
@@ -290,5 +346,72 @@ mod tests {
             .map(|entry| entry.unwrap().metadata().unwrap().len())
             .sum();
         assert!(size > 16 * 1024 && size <= 80 * 1024, "{size}");
+    }
+
+    #[test]
+    fn who_follows_misses_nothing_and_hears_nothing_twice() {
+        let memory_only = Settings {
+            folder: None,
+            ..settings(std::path::Path::new(""))
+        };
+        let (_recorder, recording) = Recording::start(memory_only).unwrap();
+        let opened = |number: u64| Record {
+            exchange: ExchangeId(number),
+            at: clock::now(),
+            wall: clock::wall(),
+            body: Body::Opened(guichet_trace::Opened {
+                protocol: "echo".to_owned(),
+                transport: Transport::Tcp,
+                role: Role::Server,
+                local: ([127, 0, 0, 1], 7).into(),
+                remote: ([127, 0, 0, 1], 40_000).into(),
+                named: String::new(),
+                organisation: String::new(),
+                service: String::new(),
+                mode: Mode::Event,
+                causes: Vec::new(),
+            }),
+        };
+        let follow = || {
+            loop {
+                let (past, mut news) = recording.follow();
+                let next = past.len() as u64;
+                if next == 2000 {
+                    return;
+                }
+                assert_eq!(news.blocking_recv().unwrap().record.exchange.0, next);
+            }
+        };
+        std::thread::scope(|scope| {
+            scope.spawn(|| (0..2000).for_each(|number| recording.add(OWN, opened(number))));
+            scope.spawn(follow);
+            scope.spawn(follow);
+        });
+    }
+
+    #[test]
+    fn large_records_that_wait_have_a_limit_and_what_is_dropped_is_counted() {
+        let (sender, receiver) = channel();
+        let pressure = Arc::new(Pressure::default());
+        let queue = Queue {
+            sender,
+            pressure: pressure.clone(),
+        };
+        let large = Record {
+            exchange: ExchangeId(1),
+            at: clock::now(),
+            wall: clock::wall(),
+            body: Body::Closed {
+                reason: Verb::new("done"),
+                text: "x".repeat(64 * 1024),
+            },
+        };
+        for _ in 0..1000 {
+            queue.record(large.clone());
+        }
+        let waiting = receiver.try_iter().count();
+        assert_eq!(waiting, QUEUE_BYTES / (64 * 1024));
+        let dropped = pressure.dropped.load(Ordering::Relaxed);
+        assert_eq!(waiting as u64 + dropped, 1000);
     }
 }

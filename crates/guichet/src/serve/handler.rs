@@ -436,6 +436,7 @@ pub(crate) async fn records(
     stream: &mut Stream,
 ) -> Answer {
     let gone = |_| Message::new("serve-internal").with("why", "the reader went away");
+    recording.loaded().await;
     let (past, mut news) = recording.follow();
     let mut lump: Vec<&Record> = Vec::new();
     let mut size = 0;
