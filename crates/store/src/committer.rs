@@ -3,11 +3,16 @@
 //! frames, and then, in the order of [`crate::order`]: writes, syncs, shows the view, answers.
 //!
 //! There is no timer: alone, an operation waits for nobody; under load, groups grow by themselves.
+//!
+//! Where a full disk has no room for the view's change though the frames last, the group is answered
+//! all the same, because the journal is what counts; the view catches up before anything else is
+//! decided, as soon as there is room.
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use crate::answer::{Answer, Reply};
 use crate::body::{Bodies, OwnedFile};
@@ -29,6 +34,9 @@ use crate::view::choose::{Chosen, choose};
 
 /// The most operations in a group: beyond it the sync no longer weighs, and the first one waits.
 const GROUP: usize = 256;
+
+/// Between two attempts to bring a view up to date that had no room.
+const CATCH_UP_PAUSE: Duration = Duration::from_millis(500);
 
 /// Where requests wait.
 #[derive(Default)]
@@ -62,17 +70,32 @@ impl Inbox {
         self.bell.notify_one();
     }
 
-    /// What waits, oldest first; empty only when closed and nothing is left.
-    fn take(&self) -> Vec<Request> {
+    /// What waits, oldest first; nothing after `patience`, where there is one. `None` when closed
+    /// and nothing is left.
+    fn take(&self, patience: Option<Duration>) -> Option<Vec<Request>> {
         let mut waiting = locked(&self.waiting);
         while waiting.requests.is_empty() && !waiting.closed {
-            waiting = self
+            let Some(patience) = patience else {
+                waiting = self
+                    .bell
+                    .wait(waiting)
+                    .unwrap_or_else(PoisonError::into_inner);
+                continue;
+            };
+            let (back, timeout) = self
                 .bell
-                .wait(waiting)
-                .unwrap_or_else(std::sync::PoisonError::into_inner);
+                .wait_timeout(waiting, patience)
+                .unwrap_or_else(PoisonError::into_inner);
+            waiting = back;
+            if timeout.timed_out() {
+                break;
+            }
+        }
+        if waiting.requests.is_empty() && waiting.closed {
+            return None;
         }
         let count = waiting.requests.len().min(GROUP);
-        waiting.requests.drain(..count).collect()
+        Some(waiting.requests.drain(..count).collect())
     }
 }
 
@@ -86,6 +109,8 @@ pub(crate) struct Committer {
     pub leases: Arc<Leases>,
     pub failure: Arc<Failure>,
     pub sequence: Arc<AtomicU64>,
+    /// Set while frames last that the view had no room for: the leases they end, held until then.
+    pub behind: Option<Vec<Lease>>,
 }
 
 impl Committer {
@@ -96,11 +121,7 @@ impl Committer {
                 inbox: &inbox,
                 failure: Arc::clone(&self.failure),
             };
-            loop {
-                let requests = inbox.take();
-                if requests.is_empty() {
-                    return;
-                }
+            while let Some(requests) = inbox.take(self.behind.is_some().then_some(CATCH_UP_PAUSE)) {
                 self.run::<O>(requests);
             }
         };
@@ -126,11 +147,14 @@ impl Committer {
     }
 
     fn group<O: Order>(&mut self, requests: Vec<Request>) {
-        if requests.is_empty() {
+        if requests.is_empty() && self.behind.is_none() {
             return;
         }
         if let Some(words) = self.failure.words() {
             let error = StoreError::Failed(words.clone());
+            return refuse_all(requests.into_iter().map(|request| request.reply), &error);
+        }
+        if let Err(error) = self.catch_up() {
             return refuse_all(requests.into_iter().map(|request| request.reply), &error);
         }
         if let Err(error) = self.view.begin() {
@@ -261,18 +285,29 @@ impl Committer {
             leases,
             queue: &self.leases,
             sequence: &self.sequence,
+            shown: false,
         };
         let result = group
             .view
             .set_position(last.end())
             .map_err(StoreError::from);
         let result = result.and_then(|()| O::run(&mut group));
-        let Group { replies, .. } = group;
+        let Group {
+            replies,
+            leases,
+            shown,
+            ..
+        } = group;
         // Even after a failure a frame on the disk may name these files; the next start will tell.
         files.into_iter().for_each(OwnedFile::keep);
         match result {
-            Ok(()) => {
+            Ok(()) if shown => {
                 unused.iter().for_each(|name| self.bodies.remove(name));
+            }
+            Ok(()) => {
+                // The bodies no longer used stay until the next start: the view still names them.
+                self.view.roll_back();
+                self.behind = Some(leases);
             }
             Err(error) => {
                 self.view.roll_back();
@@ -281,6 +316,33 @@ impl Committer {
                     other => other.to_string(),
                 });
                 refuse_all(replies.into_iter().map(|(reply, _)| reply), &error);
+            }
+        }
+    }
+
+    /// Brings the view up to date if it is behind the journal. While that has no room, nothing can
+    /// be decided, hence nothing be changed.
+    fn catch_up(&mut self) -> Result<(), StoreError> {
+        if self.behind.is_none() {
+            return Ok(());
+        }
+        let mut report = Recovery::default(); // the same as opening the store would report
+        let filled = self.view.begin().map_err(StoreError::from).and_then(|()| {
+            let layer = &*self.bodies.layer;
+            let recovered = catch_up(layer, &self.segments, &self.view, &mut report)?;
+            self.view.commit()?;
+            Ok(recovered)
+        });
+        match filled {
+            Ok(recovered) => {
+                self.sequence.store(recovered.sequence, Ordering::Release);
+                self.behind = None; // the leases end
+                self.leases.ring();
+                Ok(())
+            }
+            Err(error) => {
+                self.view.roll_back();
+                Err(self.why(error))
             }
         }
     }
@@ -342,6 +404,8 @@ pub(crate) struct Group<'a> {
     leases: Vec<Lease>,
     queue: &'a Leases,
     sequence: &'a AtomicU64,
+    /// Whether readers see the changes.
+    shown: bool,
 }
 
 impl Group<'_> {
@@ -355,15 +419,20 @@ impl Group<'_> {
         self.journal.sync()
     }
 
-    /// Lets readers see the changes, and ends the leases they finish.
+    /// Lets readers see the changes, and ends the leases they finish; later, where the disk has no
+    /// room for that.
     pub fn show(&mut self) -> Result<(), StoreError> {
-        let shown = self.view.commit();
-        shown.map_err(|error| {
-            let sequence = self.last.sequence;
-            StoreError::Failed(format!(
-                "the view could not follow to frame {sequence}: {error}"
-            ))
-        })?;
+        match self.view.commit().map_err(StoreError::from) {
+            Ok(()) => {}
+            Err(StoreError::Full) => return Ok(()),
+            Err(error) => {
+                let sequence = self.last.sequence;
+                return Err(StoreError::Failed(format!(
+                    "the view could not follow to frame {sequence}: {error}"
+                )));
+            }
+        }
+        self.shown = true;
         self.sequence.store(self.last.sequence, Ordering::Release);
         self.leases.clear();
         self.queue.ring();

@@ -81,6 +81,7 @@ impl Journal {
         recovered: Recovered,
         first_segment_bytes: u64,
         segment_bytes: u64,
+        reserve_bytes: u64,
     ) -> Result<Self, StoreError> {
         let (current, position_bytes) = match recovered.last {
             Some(last) => last,
@@ -92,7 +93,14 @@ impl Journal {
             }
         };
         let highest = recovered.highest_number.max(current.number);
-        let preparer = Preparer::start(layer, dir, highest, segment_bytes, recovered.spares)?;
+        let preparer = Preparer::start(
+            layer,
+            dir,
+            highest,
+            segment_bytes,
+            reserve_bytes,
+            recovered.spares,
+        )?;
         Ok(Self {
             current: Arc::new(current),
             position_bytes,

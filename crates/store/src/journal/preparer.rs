@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
@@ -15,16 +15,39 @@ use crate::layer::FileLayer;
 /// stays small, a busy one soon has few files.
 const GROWTH: u64 = 4;
 
+/// Where the disk is nearly full a segment is no longer than this, unless a frame needs more: what
+/// still may be written then (deletions, ends of deliveries) is little.
+const SCARCE_BYTES: u64 = 1 << 20;
+
 /// The segments to come.
 pub(crate) struct Preparer {
     dir: PathBuf,
     highest_number: u64,
     segment_bytes: u64,
     spares: VecDeque<Segment>,
-    orders: Option<Sender<(u64, u64)>>,
+    orders: Option<Sender<Wanted>>,
     made: Receiver<io::Result<Segment>>,
     under_way: bool,
     thread: Option<JoinHandle<()>>,
+}
+
+/// A segment to be made.
+struct Wanted {
+    number: u64,
+    wanted_bytes: u64,
+    least_bytes: u64,
+}
+
+impl Wanted {
+    /// A length that leaves the reserve alone where that is possible.
+    fn len_bytes(&self, layer: &dyn FileLayer, dir: &Path, reserve_bytes: u64) -> u64 {
+        // Unknown is not full: the writes will tell.
+        let free_bytes = layer.free_bytes(dir).unwrap_or(u64::MAX);
+        let room_bytes = free_bytes.saturating_sub(reserve_bytes);
+        self.wanted_bytes
+            .min(room_bytes.max(SCARCE_BYTES))
+            .max(self.least_bytes)
+    }
 }
 
 impl Preparer {
@@ -34,17 +57,17 @@ impl Preparer {
         dir: PathBuf,
         highest_number: u64,
         segment_bytes: u64,
+        reserve_bytes: u64,
         spares: Vec<Segment>,
     ) -> Result<Self, StoreError> {
-        let (orders, received) = channel();
+        let (orders, received) = channel::<Wanted>();
         let (send, made) = channel();
         let folder = dir.clone();
         let make = move || {
-            for (number, len_bytes) in received {
-                if send
-                    .send(Segment::create(&*layer, &folder, number, len_bytes))
-                    .is_err()
-                {
+            for wanted in received {
+                let len_bytes = wanted.len_bytes(&*layer, &folder, reserve_bytes);
+                let segment = Segment::create(&*layer, &folder, wanted.number, len_bytes);
+                if send.send(segment).is_err() {
                     return;
                 }
             }
@@ -70,11 +93,13 @@ impl Preparer {
         if self.under_way || !self.spares.is_empty() {
             return;
         }
-        let len_bytes = (previous_bytes * GROWTH)
-            .min(self.segment_bytes)
-            .max(least_bytes);
+        let wanted = Wanted {
+            number: self.highest_number + 1,
+            wanted_bytes: (previous_bytes * GROWTH).min(self.segment_bytes),
+            least_bytes,
+        };
         let Some(orders) = &self.orders else { return };
-        self.under_way = orders.send((self.highest_number + 1, len_bytes)).is_ok();
+        self.under_way = orders.send(wanted).is_ok();
     }
 
     /// The next segment, at least `least_bytes` long; waits until it is made.

@@ -97,6 +97,7 @@ impl Store {
             recovered,
             options.first_segment_bytes,
             options.segment_bytes,
+            options.reserve_bytes,
         )?;
         sweep_bodies(&bodies, &view)?;
         let leases = Arc::new(Leases::new());
@@ -107,6 +108,7 @@ impl Store {
             bodies: Arc::clone(&bodies),
             segments: segments.clone(),
             reserve_bytes: options.reserve_bytes,
+            behind: None,
             leases: Arc::clone(&leases),
             failure: Arc::clone(&failure),
             sequence: Arc::clone(&sequence),

@@ -175,3 +175,32 @@ fn a_large_body_that_finds_no_room_leaves_nothing() {
         .wait()
         .unwrap();
 }
+
+#[test]
+fn segments_made_ahead_leave_the_reserve_alone() {
+    const MIB: u64 = 1 << 20;
+    let dir = scratch();
+    let layer = Forgetful::new();
+    let options = Options {
+        first_segment_bytes: MIB,
+        segment_bytes: 16 * MIB,
+        reserve_bytes: 4 * MIB,
+        inline_body_bytes: MIB,
+        ..forgetful(dir.path(), &layer)
+    };
+    let store = Store::open(options).unwrap();
+    add_bob(&store);
+    layer.set_free_bytes(Some(6 * MIB));
+    let send = || {
+        let letter = message(vec![local("bob@sud.test")], vec![b'x'; 50_000]);
+        store.accept_message(at(2), letter).wait()
+    };
+    let mut accepted = 0;
+    while send().is_ok() {
+        accepted += 1;
+    }
+    assert!(accepted > 40, "what is not reserved is used: {accepted}");
+    let left = layer.free_bytes(dir.path()).unwrap();
+    assert!(left >= 3 * MIB, "{left}");
+    assert_eq!(store.delete(at(4), "bob@sud.test", &[1]).wait(), Ok(1));
+}
