@@ -10,5 +10,7 @@
 pub mod chance;
 pub mod instance;
 pub mod ledger;
+pub mod memory;
 pub mod pop3;
 pub mod smtp;
+pub mod tmpfs;

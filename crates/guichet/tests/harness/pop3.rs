@@ -2,13 +2,14 @@
 
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+/// Within this time a maildrop is free again after its reader's QUIT.
+const LEAVING_MOST: Duration = Duration::from_secs(2);
 
 /// Every letter of `login`, as it was before the dots were stuffed.
 pub fn collect(address: SocketAddr, login: &str, password: &str) -> io::Result<Vec<Vec<u8>>> {
-    let mut pop3 = Pop3::open(address)?;
-    pop3.ask(&format!("USER {login}"))?;
-    pop3.ask(&format!("PASS {password}"))?;
+    let mut pop3 = Pop3::log_in(address, login, password)?;
     let count = pop3.ask("STAT")?;
     let count: usize = count
         .split(' ')
@@ -41,11 +42,29 @@ impl Pop3 {
         Ok(pop3)
     }
 
+    /// Opens a maildrop. Whoever had it before may still be leaving: that ends soon.
+    pub fn log_in(address: SocketAddr, login: &str, password: &str) -> io::Result<Self> {
+        let begun = Instant::now();
+        loop {
+            let mut pop3 = Self::open(address)?;
+            pop3.ask(&format!("USER {login}"))?;
+            match pop3.ask(&format!("PASS {password}")) {
+                Ok(_) => return Ok(pop3),
+                Err(error) if begun.elapsed() > LEAVING_MOST => return Err(error),
+                Err(error) if !error.to_string().contains("[IN-USE]") => return Err(error),
+                Err(_) => std::thread::sleep(Duration::from_millis(5)),
+            }
+        }
+    }
+
     /// One command and its positive reply.
     pub fn ask(&mut self, command: &str) -> io::Result<String> {
-        let line = format!("{command}\r\n");
-        self.stream.get_mut().write_all(line.as_bytes())?;
+        self.say(&format!("{command}\r\n"))?;
         self.good()
+    }
+
+    pub fn say(&mut self, text: &str) -> io::Result<()> {
+        self.stream.get_mut().write_all(text.as_bytes())
     }
 
     fn good(&mut self) -> io::Result<String> {
