@@ -2,11 +2,13 @@
 
 use std::collections::HashMap;
 use std::future::Future;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use guichet_trace::JourneyId;
 use guichet_trace::render::json;
 use tokio::sync::broadcast::error::RecvError;
 
@@ -24,8 +26,12 @@ pub(super) struct Events {
 struct Watcher {
     recording: Arc<Recording>,
     news: tokio::sync::broadcast::Receiver<crate::recording::News>,
-    told: HashMap<String, String>,
+    told: Told,
 }
+
+/// What was said of each journey, by its hash: a browser may stay for weeks.
+#[derive(Default)]
+struct Told(HashMap<JourneyId, u64>);
 
 impl Events {
     pub(super) fn new(recording: Arc<Recording>) -> Self {
@@ -33,7 +39,7 @@ impl Events {
         let watcher = Watcher {
             recording,
             news,
-            told: HashMap::new(),
+            told: Told::default(),
         };
         Self {
             next: Box::pin(watcher.first()),
@@ -73,16 +79,57 @@ impl Watcher {
     fn changes(&mut self) -> Vec<u8> {
         let told = &mut self.told;
         self.recording.look(|view| {
-            let mut piece = Vec::new();
-            for journey in view.picture().journeys() {
-                let line = json::listed(&journey);
-                let id = journey.id.to_string();
-                if told.get(&id) != Some(&line) {
-                    piece.extend(format!("event: journey\ndata: {line}\n\n").into_bytes());
-                    told.insert(id, line);
-                }
-            }
-            piece
+            let picture = view.picture();
+            let journeys = picture.journeys();
+            told.tell(
+                journeys
+                    .iter()
+                    .map(|journey| (journey.id, json::listed(journey))),
+            )
         })
+    }
+}
+
+impl Told {
+    /// The lines that are new or have changed. Journeys that are no longer there are forgotten.
+    fn tell(&mut self, journeys: impl Iterator<Item = (JourneyId, String)>) -> Vec<u8> {
+        let mut piece = Vec::new();
+        let mut told = HashMap::with_capacity(self.0.len());
+        for (id, line) in journeys {
+            let mut hasher = DefaultHasher::new();
+            line.hash(&mut hasher);
+            let hash = hasher.finish();
+            if self.0.get(&id) != Some(&hash) {
+                piece.extend(format!("event: journey\ndata: {line}\n\n").into_bytes());
+            }
+            told.insert(id, hash);
+        }
+        self.0 = told;
+        piece
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_changes_are_told_and_what_is_gone_is_forgotten() {
+        let id = |number| JourneyId {
+            exchange: guichet_trace::ExchangeId(number),
+            part: 1,
+        };
+        let (one, two) = (id(1), id(2));
+        let mut told = Told::default();
+        let mut tell = |lines: &[(JourneyId, &str)]| {
+            let lines = lines.iter().map(|(id, line)| (*id, (*line).to_owned()));
+            let piece = told.tell(lines);
+            (String::from_utf8(piece).unwrap(), told.0.len())
+        };
+        let both = [(one, "a"), (two, "b")];
+        assert_eq!(tell(&both).0.matches("event: journey").count(), 2);
+        assert_eq!(tell(&both), (String::new(), 2));
+        let changed = "event: journey\ndata: c\n\n".to_owned();
+        assert_eq!(tell(&[(two, "c")]), (changed, 1));
     }
 }

@@ -145,7 +145,7 @@ impl WatchDialogue {
             });
             return json_response(200, format!("[{lines}]"));
         }
-        if path == "/api/events" {
+        if path == "/api/events" && request.method == Method::Get {
             self.events = Some(Events::new(recording.clone()));
             let fields = HeaderBlock::of([
                 ("Content-Type", "text/event-stream"),
