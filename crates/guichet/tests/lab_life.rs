@@ -9,9 +9,11 @@
 mod support;
 
 use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use support::{Lab, Signal, eventually, run, signal};
 
@@ -108,4 +110,55 @@ fn the_same_folder_serves_again_after_the_end() {
     there(&lab);
     lab.restart();
     there(&lab);
+}
+
+#[test]
+fn two_who_start_a_dead_organisation_start_it_once() {
+    let lab = Lab::start(&[]);
+    let old = instances(&lab)[1];
+    signal(old, Signal::KILL);
+    let pid = || {
+        let status = run(lab.guichet().args(["status", "--json"])).well();
+        let status: serde_json::Value = serde_json::from_str(&status.out).unwrap();
+        status["organisations"][1]["pid"].as_u64()
+    };
+    eventually(Duration::from_secs(5), || match pid() {
+        None => Ok(()),
+        Some(pid) => Err(format!("{pid} runs")),
+    });
+    let start = || run(lab.guichet().args(["lab", "start", "sud"])).code;
+    let (one, other) = std::thread::scope(|scope| {
+        let one = scope.spawn(start);
+        (start(), one.join().unwrap())
+    });
+    assert_eq!((one, other), (Some(0), Some(0)));
+    assert!(pid().is_some_and(|pid| runs(u32::try_from(pid).unwrap())));
+}
+
+#[test]
+fn an_open_stream_of_events_is_ended_at_the_stop() {
+    let mut lab = Lab::start(&[]);
+    let organisation = lab.organisation("sud.test");
+    let config = Path::new(organisation["config"].as_str().unwrap());
+    let token = fs::read_to_string(config.with_file_name("watch.token")).unwrap();
+    let url = organisation["services"]["web"].as_str().unwrap();
+    let address = url.trim_start_matches("http://").trim_end_matches('/');
+    let mut stream = TcpStream::connect(address).unwrap();
+    let patience = Some(Duration::from_secs(10));
+    stream.set_read_timeout(patience).unwrap();
+    write!(
+        stream,
+        "GET /api/events HTTP/1.1\r\nHost: {address}\r\nCookie: guichet_watch={token}\r\n\r\n"
+    )
+    .unwrap();
+    let mut first = [0; 4096];
+    let count = stream.read(&mut first).unwrap();
+    assert!(first[..count].starts_with(b"HTTP/1.1 200 "));
+    let begun = Instant::now();
+    signal(lab.pid(), Signal::TERM);
+    let mut rest = Vec::new();
+    stream.read_to_end(&mut rest).unwrap();
+    assert!(rest.ends_with(b"0\r\n\r\n"), "cut, not ended");
+    assert_eq!(lab.ended(Duration::from_secs(10)), Some(0));
+    assert!(begun.elapsed() < Duration::from_secs(4), "{begun:?}");
 }

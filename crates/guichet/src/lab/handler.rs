@@ -50,10 +50,8 @@ impl Lab {
                     .iter()
                     .find(named)
                     .ok_or_else(|| crate::control::requests::not_found(&name))?;
-                if running.pid() == 0 {
-                    running.launch().await?;
-                    self.tell_where()?;
-                }
+                running.launch().await?;
+                self.tell_where()?;
                 value(&Done {})
             }
             _ => Err(Message::new("lab-not-here")),

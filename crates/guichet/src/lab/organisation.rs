@@ -35,6 +35,8 @@ pub struct Running {
     source: Source,
     recording: Arc<Recording>,
     child: tokio::sync::Mutex<Option<Child>>,
+    /// Held while it is being started.
+    launching: tokio::sync::Mutex<()>,
     /// True while it runs.
     alive: watch::Sender<bool>,
     stopping: Mutex<bool>,
@@ -87,6 +89,7 @@ impl Running {
             source,
             recording,
             child: tokio::sync::Mutex::new(None),
+            launching: tokio::sync::Mutex::new(()),
             alive: watch::channel(false).0,
             stopping: Mutex::new(false),
         });
@@ -104,8 +107,13 @@ impl Running {
         Client::new(self.organisation.folder.join("control.sock"))
     }
 
-    /// Starts it, also after it has died.
+    /// Starts it unless it runs, also after it has died or was stopped.
     pub async fn launch(self: &Arc<Self>) -> Result<(), Message> {
+        let _one_at_a_time = self.launching.lock().await;
+        if self.pid() != 0 {
+            return Ok(());
+        }
+        *self.stopping.lock().unwrap_or_else(PoisonError::into_inner) = false;
         let folder = &self.organisation.folder;
         let failed = |why: String| {
             Message::new("lab-organisation-failed")
@@ -129,6 +137,8 @@ impl Running {
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log)
+            // If it is not ready, or whoever asked for it does not wait, it must not go on unseen.
+            .kill_on_drop(true)
             .spawn()
             .map_err(|error| failed(error.to_string()))?;
         let wait = tokio::time::timeout(READY_MOST, wait_ready(&ready));
