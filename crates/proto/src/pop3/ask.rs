@@ -30,9 +30,10 @@ pub enum Ask {
         /// Lines of the body.
         lines: u32,
     },
-    /// QUIT: delete these for good, durably (RFC 1939 section 6).
+    /// QUIT: delete these for good, durably, and give the maildrop back (RFC 1939 section 6). The
+    /// last question of a dialogue.
     Delete {
-        /// Message numbers.
+        /// Message numbers; none if nothing was marked.
         numbers: Vec<u32>,
     },
 }

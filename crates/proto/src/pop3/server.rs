@@ -308,10 +308,12 @@ impl Server {
     }
 
     fn quit(&mut self, out: &mut Out) {
-        let numbers = self.maildrop.marked();
-        if numbers.is_empty() {
+        if self.stage != Stage::Transaction {
             return self.goodbye(out);
         }
+        // Also when nothing is marked: the maildrop is given back before the client is told, so
+        // that one who comes again at once finds it free.
+        let numbers = self.maildrop.marked();
         self.stage = Stage::Update;
         out.ask(Ask::Delete { numbers });
         self.doing = Doing::Asking(Pending::Delete);

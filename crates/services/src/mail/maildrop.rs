@@ -126,22 +126,26 @@ impl Maildrop {
         self.opened.get()?.entries.get(index)
     }
 
-    fn delete(&self, numbers: &[u32]) -> Reply<Answer> {
-        let Some(opened) = self.opened.get() else {
-            return Reply::Now(Answer::Failed("No maildrop is open".into()));
-        };
+    /// Deletes, and gives the maildrop back before the client is told.
+    fn delete(&mut self, numbers: &[u32]) -> Reply<Answer> {
         let uids: Vec<u32> = numbers
             .iter()
             .filter_map(|&number| self.entry(number))
             .map(|entry| entry.uid)
             .collect();
+        let held = std::mem::take(&mut self.opened);
+        let Some(opened) = held.get() else {
+            return Reply::Now(Answer::Failed("No maildrop is open".into()));
+        };
         if uids.is_empty() {
             return Reply::Now(Answer::Done);
         }
         let change = Change::at(self.mail.clock.wall()); // deleting twice is deleting once
         let deleted = self.mail.store.delete(change, &opened.login, &uids);
         Reply::later(async move {
-            match deleted.await {
+            let deleted = deleted.await;
+            drop(held);
+            match deleted {
                 Ok(_) => Answer::Done,
                 Err(error) => failed(&error),
             }

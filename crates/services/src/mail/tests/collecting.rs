@@ -100,6 +100,20 @@ async fn one_dialogue_at_a_time_has_the_maildrop() {
 }
 
 #[tokio::test]
+async fn the_maildrop_is_given_back_before_the_client_is_told_goodbye() {
+    let sud = filled(1).await;
+    for numbers in [Vec::new(), vec![1]] {
+        let mut first = Maildrop::new(Arc::clone(&sud.mail));
+        let mut second = Maildrop::new(Arc::clone(&sud.mail));
+        ask(&mut first, open("bob@sud.test", "lab")).await;
+        assert_eq!(ask(&mut first, Ask::Delete { numbers }).await, Answer::Done);
+        // The first connection is still there.
+        let again = ask(&mut second, open("bob@sud.test", "lab")).await;
+        assert!(matches!(again, Answer::Opened(_)), "{again:?}");
+    }
+}
+
+#[tokio::test]
 async fn sizes_are_those_of_what_is_sent_and_top_stops_at_its_line() {
     let sud = filled(1).await;
     let mut drop = Maildrop::new(Arc::clone(&sud.mail));
