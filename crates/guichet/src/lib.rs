@@ -10,6 +10,7 @@ pub mod config;
 pub mod control;
 pub mod founding;
 pub mod lab;
+mod nothing;
 pub mod output;
 pub mod recording;
 pub mod serve;

@@ -160,6 +160,12 @@ impl Failure {
         }
     }
 
+    /// A file that the command line or the configuration names cannot be read.
+    pub fn unreadable(file: &std::path::Path, error: &io::Error) -> Self {
+        let message = Message::new("error-read").with("file", file);
+        Self::wrong(message.with("why", error))
+    }
+
     /// The command line or the configuration is wrong.
     pub fn wrong(message: Message) -> Self {
         Self::Wrong(vec![message])

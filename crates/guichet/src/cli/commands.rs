@@ -387,17 +387,8 @@ pub struct Send {
     #[arg(value_name = "FILE")]
     pub file: Option<PathBuf>,
     /// The server.
-    #[arg(long, value_name = "ADDR")]
-    pub server: Option<String>,
-    /// Where the password stands.
-    #[arg(long, value_name = "FILE")]
-    pub password_file: Option<PathBuf>,
-    /// Whose certificates to believe.
-    #[arg(long, value_name = "FILE")]
-    pub ca: Option<PathBuf>,
-    /// Attempts after one that failed because the other side was full.
-    #[arg(long, value_name = "N", default_value_t = 5)]
-    pub retries: u32,
+    #[command(flatten)]
+    pub mail: MailServer,
 }
 
 /// Arguments of `fetch`.
@@ -409,12 +400,20 @@ pub struct Fetch {
     /// Whose mail.
     #[arg(long, value_name = "ADDR")]
     pub login: String,
-    /// The server.
-    #[arg(long, value_name = "ADDR")]
-    pub server: Option<String>,
     /// Deletes on the server what has been collected.
     #[arg(long)]
     pub delete: bool,
+    /// The server.
+    #[command(flatten)]
+    pub mail: MailServer,
+}
+
+/// How `send` and `fetch` reach their server.
+#[derive(Debug, Args)]
+pub struct MailServer {
+    /// Its name or address.
+    #[arg(long, value_name = "ADDR")]
+    pub server: Option<String>,
     /// Where the password stands.
     #[arg(long, value_name = "FILE")]
     pub password_file: Option<PathBuf>,

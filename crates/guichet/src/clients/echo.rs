@@ -9,7 +9,7 @@ use guichet_proto::{About, Outbox, Session};
 use guichet_trace::{Moment, Verb};
 
 use super::World;
-use super::name::Nothing;
+use crate::nothing::Nothing;
 
 /// How long an echo may take.
 const ECHO_MOST: Duration = Duration::from_secs(5);

@@ -1,16 +1,15 @@
 //! Asking the name service.
 
-use std::convert::Infallible;
 use std::net::IpAddr;
 use std::time::Duration;
 
 use guichet_engine::Call;
 use guichet_proto::dns::{Message as DnsMessage, Rcode, Record, Rtype, about, query, stream};
-use guichet_proto::{Reply, Service};
 use guichet_services::names::parse_name;
 use guichet_trace::Cause;
 
 use super::World;
+use crate::nothing::Nothing;
 use crate::output::Message;
 
 /// How long one try waits; a resolver may have to walk from the root.
@@ -100,18 +99,6 @@ async fn ask_by_connection(
     let reply = finished.session.into_reply().ok_or_else(silent)?;
     let message = DnsMessage::read(&reply).map_err(|_| silent())?;
     Ok(found(message, Cause { exchange, part: 1 }))
-}
-
-/// For a session that never asks anything.
-pub(super) struct Nothing;
-
-impl Service for Nothing {
-    type Ask = Infallible;
-    type Answer = Infallible;
-
-    fn ask(&mut self, ask: Infallible) -> Reply<Infallible> {
-        match ask {}
-    }
 }
 
 /// The address of a host, IPv4 first; a literal address needs no asking.

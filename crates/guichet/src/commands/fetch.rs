@@ -17,7 +17,7 @@ use crate::output::{Failure, Outcome, Output};
 pub(super) async fn run(args: &Args, global: &Global, output: &Output<'_>) -> Outcome {
     let means = Means {
         resolver: None,
-        authority: args.ca.clone(),
+        authority: args.mail.ca.clone(),
     };
     let errand = Errand::begin("guichet fetch", means, global, output).await?;
     let mail = collect(args, &errand, output).await;
@@ -27,10 +27,10 @@ pub(super) async fn run(args: &Args, global: &Global, output: &Output<'_>) -> Ou
 
 async fn collect(args: &Args, errand: &Errand<'_>, output: &Output<'_>) -> Result<Mail, Failure> {
     let world = &errand.world;
-    let file = args.password_file.as_deref();
+    let file = args.mail.password_file.as_deref();
     let login = credentials(world, &args.login, file, output)?;
     let domain = args.login.rsplit('@').next().unwrap_or_default();
-    let server = find(world, MAILDROP, domain, args.server.as_deref())
+    let server = find(world, MAILDROP, domain, args.mail.server.as_deref())
         .await
         .map_err(failure)?;
     let from = From {
@@ -42,7 +42,7 @@ async fn collect(args: &Args, errand: &Errand<'_>, output: &Output<'_>) -> Resul
     loop {
         match attempt(world, &from).await {
             Ok(mail) => return Ok(mail),
-            Err(trouble) if trouble.again && attempts < args.retries => {
+            Err(trouble) if trouble.again && attempts < args.mail.retries => {
                 attempts += 1;
                 errand.wait_to_try_again(attempts).await;
             }

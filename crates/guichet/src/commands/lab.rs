@@ -1,21 +1,15 @@
 //! `guichet lab`: two organisations on this computer.
 
-use std::io::IsTerminal;
 use std::path::PathBuf;
-
-use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::{Global, Lab as Args, LabCommand};
 use crate::control::find::lab_dir;
 use crate::control::requests::{Done, Request, Stopped};
 use crate::control::{Client, LabContract};
-use crate::lab::once::{self, Look, Played};
+use crate::lab::once::{self, Played};
 use crate::lab::{Lab, Options, variables};
-use crate::output::{Failure, Message, Outcome, Output};
+use crate::output::{Failure, Look, Message, Outcome, Output};
 use crate::serve::MOMENT;
-
-/// Columns of a diagram where there is no terminal to ask.
-const WIDTH: usize = 120;
 
 /// Runs it.
 ///
@@ -64,24 +58,11 @@ async fn live(lab: &Lab, args: &Args, output: &Output<'_>) -> Outcome {
     } else {
         output.bytes(opening(&lab.contract, output).as_bytes())?;
     }
-    let failed = |error: std::io::Error| Failure::failed(Message::io(&error));
-    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-        () = lab.stop_asked() => {}
-    }
-    Ok(())
+    super::told_to_stop(lab.stop_asked()).await
 }
 
 async fn play_once(lab: &Lab, output: &Output<'_>) -> Outcome {
-    let look = Look {
-        texts: output.texts,
-        width: terminal_width(),
-        unicode: speaks_unicode(),
-    };
-    let played = once::play(lab, &look).await;
+    let played = once::play(lab, output.texts, Look::here()).await;
     show(&played, output)?;
     match played.failure {
         None => Ok(()),
@@ -303,24 +284,4 @@ fn everything(contract: &LabContract, output: &Output<'_>) -> String {
         text.push_str(&format!("{name:<14} {value}\n"));
     }
     text
-}
-
-fn terminal_width() -> usize {
-    let stdout = std::io::stdout();
-    if !stdout.is_terminal() {
-        return WIDTH;
-    }
-    rustix::termios::tcgetwinsize(&stdout).map_or(WIDTH, |size| usize::from(size.ws_col).max(40))
-}
-
-/// Box characters need a terminal that is told to expect UTF-8; files and pipes take them.
-fn speaks_unicode() -> bool {
-    if !std::io::stdout().is_terminal() {
-        return true;
-    }
-    ["LC_ALL", "LC_CTYPE", "LANG"]
-        .iter()
-        .filter_map(|name| std::env::var(name).ok())
-        .find(|value| !value.is_empty())
-        .is_some_and(|value| value.to_uppercase().replace('-', "").contains("UTF8"))
 }

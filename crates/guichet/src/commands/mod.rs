@@ -27,6 +27,8 @@ mod zone;
 use std::future::Future;
 use std::path::PathBuf;
 
+use tokio::signal::unix::{SignalKind, signal};
+
 use crate::cli::{Cli, Command, Global};
 use crate::config::FILE_NAME;
 use crate::output::{Failure, Message, Outcome, Output};
@@ -78,6 +80,19 @@ fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
         .enable_all()
         .build()
         .map_err(|error| Failure::failed(Message::new("error-runtime").with("why", &error)))
+}
+
+/// Waits until somebody wants this process to end: by a signal, or by `asked`.
+async fn told_to_stop(asked: impl Future<Output = ()>) -> Outcome {
+    let failed = |error: std::io::Error| Failure::failed(Message::io(&error));
+    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+        () = asked => {}
+    }
+    Ok(())
 }
 
 /// What operators read, on standard error; `GUICHET_LOG=debug` says more.

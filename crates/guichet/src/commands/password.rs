@@ -63,13 +63,8 @@ pub fn of(output: &Output<'_>, login: &str, file: Option<&Path>) -> Result<Strin
         return Ok(password);
     }
     if let Some(file) = file {
-        let text = std::fs::read_to_string(file).map_err(|error| {
-            Failure::wrong(
-                Message::new("error-read")
-                    .with("file", file)
-                    .with("why", &error),
-            )
-        })?;
+        let text =
+            std::fs::read_to_string(file).map_err(|error| Failure::unreadable(file, &error))?;
         return checked(text.lines().next().unwrap_or_default().to_owned());
     }
     if !io::stdin().is_terminal() {

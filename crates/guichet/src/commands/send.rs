@@ -25,7 +25,7 @@ const TEXT_MOST_BYTES: u64 = 50 << 20;
 pub(super) async fn run(args: &Args, global: &Global, output: &Output<'_>) -> Outcome {
     let means = Means {
         resolver: None,
-        authority: args.ca.clone(),
+        authority: args.mail.ca.clone(),
     };
     let errand = Errand::begin("guichet send", means, global, output).await?;
     let draft = draft(args, &errand.world, output)?;
@@ -100,7 +100,7 @@ async fn deliver(
 ) -> Result<Vec<Fate>, Failure> {
     let world = &errand.world;
     let domain = draft.from.rsplit('@').next().unwrap_or_default();
-    let server = find(world, SUBMISSION, domain, args.server.as_deref())
+    let server = find(world, SUBMISSION, domain, args.mail.server.as_deref())
         .await
         .map_err(failure)?;
     // Servers take each other's mail without a log-in, and offer none there.
@@ -108,7 +108,7 @@ async fn deliver(
     let login = match relays {
         true => None,
         false => {
-            let file = args.password_file.as_deref();
+            let file = args.mail.password_file.as_deref();
             Some(credentials(world, &draft.from, file, output)?)
         }
     };
@@ -117,7 +117,7 @@ async fn deliver(
     loop {
         match hand_in(world, &through, draft, message.clone()).await {
             Ok((_, fates)) => return Ok(fates),
-            Err(trouble) if trouble.again && attempt < args.retries => {
+            Err(trouble) if trouble.again && attempt < args.mail.retries => {
                 attempt += 1;
                 errand.wait_to_try_again(attempt).await;
             }

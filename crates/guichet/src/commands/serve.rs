@@ -99,14 +99,7 @@ fn announce(instance: &Arc<Instance>, output: &Output<'_>) {
 }
 
 async fn wait_for_stop(instance: &Instance) -> Result<(), Failure> {
-    let failed = |error: std::io::Error| Failure::failed(Message::io(&error));
-    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-        () = instance.stop_asked() => {}
-    }
+    super::told_to_stop(instance.stop_asked()).await?;
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
     Ok(())
 }

@@ -153,13 +153,8 @@ impl Config {
     /// # Errors
     /// [`Failure::Wrong`] with everything that is wrong with it, in the order of its lines.
     pub fn load(file: &Path) -> Result<Self, Failure> {
-        let text = std::fs::read_to_string(file).map_err(|error| {
-            Failure::wrong(
-                Message::new("error-read")
-                    .with("file", file)
-                    .with("why", &error),
-            )
-        })?;
+        let text =
+            std::fs::read_to_string(file).map_err(|error| Failure::unreadable(file, &error))?;
         Self::parse(file, &text)
     }
 

@@ -13,7 +13,7 @@ use crate::clients::compose::Draft;
 use crate::clients::page::Url;
 use crate::clients::{Security, Server, World, collect, page, submit};
 use crate::config::Service;
-use crate::output::Message;
+use crate::output::{Look, Message};
 use crate::texts::Texts;
 
 /// A letter that has not arrived after so long has failed: on loopback it takes milliseconds.
@@ -44,51 +44,48 @@ pub struct Played {
     pub failure: Option<Message>,
 }
 
-/// How it is drawn.
-pub struct Look<'t> {
-    /// The reader's language.
-    pub texts: &'t Texts,
-    /// Columns of the terminal.
-    pub width: usize,
-    /// Whether box characters can be shown.
-    pub unicode: bool,
+/// In which words and how it is told.
+struct Manner<'t> {
+    texts: &'t Texts,
+    look: Look,
 }
 
 /// Plays the letter, then the page, and checks each.
-pub async fn play(lab: &Lab, look: &Look<'_>) -> Played {
+pub async fn play(lab: &Lab, texts: &Texts, look: Look) -> Played {
+    let manner = &Manner { texts, look };
     let mut played = Played::default();
-    if let Err(failure) = letter(lab, look, &mut played).await {
+    if let Err(failure) = letter(lab, manner, &mut played).await {
         played.failure = Some(failure);
         return played;
     }
-    if let Err(failure) = the_page(lab, look, &mut played).await {
+    if let Err(failure) = the_page(lab, manner, &mut played).await {
         played.failure = Some(failure);
     }
     played
 }
 
-async fn letter(lab: &Lab, look: &Look<'_>, played: &mut Played) -> Result<(), Message> {
+async fn letter(lab: &Lab, manner: &Manner<'_>, played: &mut Played) -> Result<(), Message> {
     let world = lab.world("lab --once")?;
     let (alice, bob) = ("alice@nord.test", "bob@sud.test");
     // 3a, for once with the answer that there is nothing new: bob looks before anything is sent.
     let before = collect::collect(&world, &maildrop(&world, bob, false)?).await;
     let before = before.map_err(|why| failed_at("3a", why))?;
-    tell(lab, look, played, |journey| {
+    tell(lab, manner, played, |journey| {
         journey.kind == Kind::Collection && has(journey, before.exchange)
     })
     .await;
     let draft = Draft {
         from: alice.to_owned(),
         to: vec![bob.to_owned()],
-        subject: look.texts.say("lab-letter-subject", &[]),
-        text: look.texts.say("lab-letter-text", &[]),
+        subject: manner.texts.say("lab-letter-subject", &[]),
+        text: manner.texts.say("lab-letter-text", &[]),
     };
     let submitted = submit::submit(&world, &submission(&world, alice)?, &draft)
         .await
         .map_err(|why| failed_at("1", why))?;
     let arrived = arrival(lab, &submitted.message_id).await;
     if let Err(why) = arrived {
-        tell(lab, look, played, |journey| {
+        tell(lab, manner, played, |journey| {
             journey.message_id == Some(&submitted.message_id)
         })
         .await;
@@ -103,7 +100,7 @@ async fn letter(lab: &Lab, look: &Look<'_>, played: &mut Played) -> Result<(), M
     let complete = |journey: &Journey<'_, '_>| {
         journey.message_id == Some(&submitted.message_id) && journey.collected
     };
-    tell(lab, look, played, complete).await;
+    tell(lab, manner, played, complete).await;
     let message = found.ok_or_else(|| failed_at("3b", Message::new("lab-letter-missing")))?;
     let text = String::from_utf8_lossy(message);
     // The text may have been encoded for the way; its first word never is.
@@ -113,7 +110,7 @@ async fn letter(lab: &Lab, look: &Look<'_>, played: &mut Played) -> Result<(), M
     check_numbers(played, &["1", "2", "3a", "3b"])
 }
 
-async fn the_page(lab: &Lab, look: &Look<'_>, played: &mut Played) -> Result<(), Message> {
+async fn the_page(lab: &Lab, manner: &Manner<'_>, played: &mut Played) -> Result<(), Message> {
     let world = lab.world("lab --once")?;
     let address = "http://www.sud.test/";
     let url = Url::parse(address).ok_or_else(|| failed_at("1a", Message::new("lab-page-wrong")))?;
@@ -134,7 +131,7 @@ async fn the_page(lab: &Lab, look: &Look<'_>, played: &mut Played) -> Result<(),
     });
     let is_page =
         |journey: &Journey<'_, '_>| journey.kind == Kind::Page && journey.title == address;
-    tell(lab, look, played, is_page).await;
+    tell(lab, manner, played, is_page).await;
     let loaded = loaded?;
     let whole = |kind: &str| {
         loaded.files.iter().any(|file| {
@@ -170,7 +167,7 @@ async fn the_page(lab: &Lab, look: &Look<'_>, played: &mut Played) -> Result<(),
 /// Waits for the journey, with the halves that come from the other processes, and tells it.
 async fn tell(
     lab: &Lab,
-    look: &Look<'_>,
+    manner: &Manner<'_>,
     played: &mut Played,
     is_it: impl Fn(&Journey<'_, '_>) -> bool,
 ) {
@@ -193,15 +190,15 @@ async fn tell(
         let journeys = picture.journeys();
         let journey = journeys.iter().rev().find(|journey| is_it(journey))?;
         let style = Style {
-            width: look.width,
-            unicode: look.unicode,
+            width: manner.look.width,
+            unicode: manner.look.unicode,
             detail: Detail::Essential,
         };
         Some(Told {
             title: journey.title.clone(),
-            steps: steps(journey, Detail::Essential, look.texts),
-            diagram: diagram(journey, style, look.texts),
-            story: story(journey, look.texts),
+            steps: steps(journey, Detail::Essential, manner.texts),
+            diagram: diagram(journey, style, manner.texts),
+            story: story(journey, manner.texts),
         })
     });
     played.told.extend(told);

@@ -1,25 +1,14 @@
 //! Echo: connections and datagrams.
 
-use std::convert::Infallible;
 use std::net::SocketAddr;
 
 use guichet_engine::{Answering, Arrival, Datagrams, Handled};
-use guichet_proto::{About, Reply, Service, Verb, echo};
+use guichet_proto::{About, Verb, echo};
 use guichet_trace::{Direction, ExchangeId};
 
+use crate::nothing::Nothing;
+
 pub(super) struct Echo;
-
-/// Nothing is ever asked.
-pub(super) struct Nothing;
-
-impl Service for Nothing {
-    type Ask = Infallible;
-    type Answer = Infallible;
-
-    fn ask(&mut self, ask: Infallible) -> Reply<Infallible> {
-        match ask {}
-    }
-}
 
 impl Answering for Echo {
     type Session = echo::Server;

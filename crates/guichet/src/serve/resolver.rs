@@ -12,7 +12,7 @@ use guichet_services::names::resolver::{
 };
 use guichet_trace::{Cause, Transport};
 
-use super::echo::Nothing;
+use crate::nothing::Nothing;
 
 /// What the cache holds at most, in bytes.
 const CACHE_BYTES_MAX: usize = 8 << 20;
