@@ -23,7 +23,7 @@ control-status-queue = { $count ->
         [one] One message waits.
        *[other] { $count } messages wait.
     }
-control-stopped = Stopped: { $finished } finished, { $cut } cut off.
+control-stopped = Stopped. Dialogues: { $finished } finished, { $cut } cut off.
 control-reloaded = { $server }: read again: { $changed }.
 control-reloaded-same = { $server }: nothing has changed.
 control-needs-restart = These keys need a restart: { $keys }.
@@ -42,8 +42,8 @@ control-account-suspended = { $name } can no longer log in; mail is still receiv
 control-account-resumed = { $name } can log in again.
 control-account-removed = { $name } is gone, with its mail.
 
-control-alias-added = { $name } leads on now.
-control-alias-removed = { $name } leads nowhere any more.
+control-alias-added = { $name } is an alias: its mail now goes to the addresses given.
+control-alias-removed = { $name } is no longer an alias.
 
 control-domain = { $name }: { $accounts ->
         [one] { $accounts } account

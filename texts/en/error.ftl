@@ -21,7 +21,7 @@ error-io-other = the system says “{ $detail }”
 
 error-stdin = Standard input cannot be read: { $why }.
 error-runtime = The program cannot wait for events: { $why }.
-error-unknown-host = The name { $host } has no address. Is it written right?
+error-unknown-host = The name { $host } has no address. Is it spelled correctly?
 error-unreachable = { $host } port { $port } cannot be reached: { $why }.
 error-unknown = It failed, and there is nothing more to say about it.
 error-write = { $file } cannot be written: { $why }.

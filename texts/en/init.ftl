@@ -1,4 +1,4 @@
-init-exists = { $path } is there already; nothing was written. Choose another folder with --dir, or take it away first.
+init-exists = { $path } is there already; nothing was written. Choose another folder with --dir, or move it away first.
 init-failed = { $path } cannot be written: { $why }.
 init-not-a-domain = “{ $domain }” is not a domain name such as example.org.
 init-no-address = This computer has no address through which others could reach it. Name one with --address.

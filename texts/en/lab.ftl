@@ -1,10 +1,10 @@
 lab-base-port = { $base } cannot be a port base: the usual numbers on top of it would pass 65535. Take one below 64000, such as 20000.
 lab-ports-taken = Too many ports are taken for a lab: { $address } for one. Stop what uses them, or name another base with --base-port.
-lab-files = { $path }: { $why }.
+lab-files = { $path } cannot be read or written: { $why }.
 lab-running = A lab runs in { $dir } already. Stop it with `guichet lab stop`, or name another folder with --dir.
 lab-zone = The lab's own zone { $zone } is faulty: { $why }.
 lab-organisation-failed = { $domain } did not start: { $why } Its log: { $log }.
-lab-fault-unknown = { $spec } is not a fault the lab knows. Say stop=sud or stop=sud.smtp, for example.
+lab-fault-unknown = { $spec } is not a fault the lab knows. Try stop=sud or stop=sud.smtp, for example.
 lab-not-here = The lab itself cannot do this; ask one of its organisations with --org.
 lab-letter-subject = Hello from the north
 lab-letter-text = Hello Bob, this letter went from my program to our server, from there to yours, and waited in your mailbox.
@@ -29,7 +29,7 @@ lab-opening =
     {"  "}by hand   { $program } connect { $ip } { $port }    then type HELP
     All addresses and more: { $program } lab help
 lab-moved = { $address } is taken, so this lab's ports begin at { $base }.
-lab-command-missing = Behind -- a command is expected.
+lab-command-missing = A command is expected after --.
 lab-command = { $program } cannot be started: { $why }.
-lab-none = There is no lab in { $dir }.
+lab-none = There is no lab in { $dir }. `guichet lab` starts one.
 lab-reset = The lab in { $dir } is forgotten; the next start makes a new one.

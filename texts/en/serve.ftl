@@ -1,7 +1,7 @@
 serve-store = The store in { $folder } cannot be opened: { $why }.
 serve-store-refused = It was not done: { $why }.
 serve-store-failed = The store takes nothing any more: { $why }. Repair the disk, then restart.
-serve-exists = { $name } exists already.
+serve-exists = { $name } exists already. Choose another name, or remove the old one first.
 serve-trace = The trace cannot be written to { $folder }: { $why }.
 serve-certificate = A certificate cannot be used: { $why }. Check tls.certificates in the configuration.
 serve-no-certificate = There is no certificate, so this service does not listen. Set tls.certificates and restart.
@@ -17,4 +17,4 @@ serve-orphan = The lab that started this instance is gone.
 serve-remark = { $service }: { $remark }
 serve-watch = Watch: http://{ $address }/?t=… (the token is in { $file })
 serve-user = The key user is not followed yet. Leave it out, and name the user in the service manager (User= in a systemd unit, with AmbientCapabilities=CAP_NET_BIND_SERVICE).
-serve-privileges = Root’s privileges could not be given up: { $why }. Start the server as another user.
+serve-privileges = Root's privileges could not be given up: { $why }. Start the server as another user.

@@ -1,4 +1,4 @@
-connect-where = Relié à { $peer }.
-connect-typing = Relié à { $peer }. Ce que vous tapez part ligne par ligne ; Ctrl-D ferme votre moitié.
+connect-where = Connecté à { $peer }.
+connect-typing = Connecté à { $peer }. Ce que vous tapez part ligne par ligne ; Ctrl-D ferme votre côté.
 connect-closed = L’autre côté a fermé.
-connect-broken = L’échange avec { $host } port { $port } s’est interrompu : { $why }.
+connect-broken = L’échange avec { $host } port { $port } s’est interrompu : { $why }.

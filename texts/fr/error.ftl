@@ -1,7 +1,7 @@
 # Ce qui empêche une commande de faire son travail.
-error-read = { $file } est illisible : { $why }.
-error-stdout = La sortie standard ne peut pas être écrite : { $why }.
-error-json = Le résultat ne peut pas être écrit en JSON : { $detail }.
+error-read = { $file } est illisible : { $why }.
+error-stdout = La sortie standard ne peut pas être écrite : { $why }.
+error-json = Le résultat ne peut pas être écrit en JSON : { $detail }.
 
 # Les plaintes du système, en fin de phrase.
 error-io-not-found = cela n’existe pas
@@ -17,11 +17,11 @@ error-io-full = le disque est plein
 error-io-ended = cela s’est terminé trop tôt
 error-io-not-text = ce n’est pas du texte UTF-8
 error-io-folder = c’est un dossier
-error-io-other = le système dit « { $detail } »
+error-io-other = le système dit « { $detail } »
 
-error-stdin = L’entrée standard est illisible : { $why }.
-error-runtime = Le programme ne peut pas attendre d’événements : { $why }.
-error-unknown-host = Le nom { $host } n’a pas d’adresse. Est-il bien écrit ?
-error-unreachable = { $host } port { $port } est hors d’atteinte : { $why }.
+error-stdin = L’entrée standard est illisible : { $why }.
+error-runtime = Le programme ne peut pas attendre d’événements : { $why }.
+error-unknown-host = Le nom { $host } n’a pas d’adresse. Est-il bien écrit ?
+error-unreachable = { $host } port { $port } est hors d’atteinte : { $why }.
 error-unknown = Cela a échoué, et il n’y a rien de plus à en dire.
-error-write = { $file } ne peut pas être écrit : { $why }.
+error-write = { $file } ne peut pas être écrit : { $why }.

@@ -1,13 +1,13 @@
 # Les commandes qui montrent la trace.
 journey-line = { $id }  { $time }  { $kind }  { $title }  { $state }, { $ms } ms
-journey-none-yet = Rien de tel n’a encore été retenu.
-journey-none-such = Aucun parcours ne convient. `guichet trace list` les montre tous.
-journey-not-an-id = « { $id } » n’est pas l’identifiant d’un parcours ; ils commencent par j- et se trouvent dans `guichet trace list`.
+journey-none-yet = Rien de tel n’a encore été enregistré.
+journey-none-such = Aucun trajet ne convient. `guichet trace list` les montre tous.
+journey-not-an-id = « { $id } » n’est pas l’identifiant d’un trajet ; ils commencent par j- et se trouvent dans `guichet trace list`.
 journey-unknown = La trace ne connaît pas (ou plus) { $id }. `guichet trace list` montre ce qu’elle connaît.
 journey-server-stopped = Le serveur de { $path } s’est arrêté.
-journey-wait-for-what = Dites quelle lettre attendre : --to, --from ou --message-id.
+journey-wait-for-what = Indiquez quelle lettre attendre : --to, --from ou --message-id.
 journey-waited = Aucune lettre de ce genre n’est arrivée à sa fin en { $seconds } s.
-journey-came-to-nothing = La lettre n’est pas arrivée : { $state }.
+journey-came-to-nothing = La lettre n’est pas arrivée : { $state }.
 
 journey-kind-letter = lettre
 journey-kind-page = page

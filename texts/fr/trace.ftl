@@ -1,4 +1,4 @@
-# Ce que la trace dit des échanges : les colonnes du dessin, le récit d’un parcours.
+# Ce que la trace dit des échanges : les colonnes du dessin, le récit d’un trajet.
 # Un message par ligne ; les arguments sont déjà lisibles sans risque sur un terminal.
 
 trace-lane-client = client

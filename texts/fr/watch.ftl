@@ -1,5 +1,5 @@
 watch-intro = Ce qui s’est passé ici, le plus récent d’abord. Le tableau se met à jour de lui-même.
-watch-empty = Rien ne s’est encore passé. Envoyez une lettre, chargez une page ou demandez un nom : cela apparaîtra ici.
+watch-empty = Rien ne s’est encore passé. Envoyez une lettre, chargez une page ou demandez un nom : cela apparaîtra ici.
 watch-when = Quand
 watch-what = Quoi
 watch-kind = Genre

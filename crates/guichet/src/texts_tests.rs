@@ -110,6 +110,27 @@ fn every_file_is_fluent_and_keeps_to_its_prefix() {
 }
 
 /// The program's source files, without tests.
+/// Lines of a French text that a terminal could break before a sign, or right behind a quotation
+/// mark that opens: a no-break space has to stand there.
+fn breakable(text: &str) -> Vec<&str> {
+    const SIGNS: [&str; 6] = [" :", " ;", " ?", " !", " »", "« "];
+    let broken = |line: &&str| SIGNS.iter().any(|sign| line.contains(sign));
+    text.lines().filter(broken).collect()
+}
+
+#[test]
+fn french_signs_stay_with_their_words() {
+    assert_eq!(breakable("a = Quoi ?\nb = Ici\u{a0}: « là\u{a0}»").len(), 2);
+    for source in SOURCES {
+        assert_eq!(
+            breakable(source.french),
+            [] as [&str; 0],
+            "{}.ftl",
+            source.name
+        );
+    }
+}
+
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
         let path = entry.path();

@@ -27,7 +27,7 @@ fn help_and_version_are_results() {
     assert_eq!(help.status.code(), Some(0));
     assert!(out(&help).contains("Usage: guichet"), "{}", out(&help));
     let french = out(&guichet("fr_FR.UTF-8", &["explain", "--help"]));
-    assert!(french.contains("Usage : guichet explain"), "{french}");
+    assert!(french.contains("Usage\u{a0}: guichet explain"), "{french}");
     assert!(out(&guichet("C", &["--version"])).starts_with("guichet 0."));
 }
 
@@ -41,7 +41,7 @@ fn a_wrong_command_line_ends_with_2_and_a_sentence() {
     let french = guichet("C", &["check", "--lang", "fr", "--jsn"]);
     assert_eq!(french.status.code(), Some(2));
     assert!(
-        err(&french).contains("Vouliez-vous dire --json ?"),
+        err(&french).contains("Vouliez-vous dire --json\u{a0}?"),
         "{}",
         err(&french)
     );
@@ -49,7 +49,7 @@ fn a_wrong_command_line_ends_with_2_and_a_sentence() {
     assert_eq!(guichet("C", &[]).status.code(), Some(2));
     let missing = guichet("fr", &["completions"]);
     assert!(
-        err(&missing).contains("Il manque : <SHELL>"),
+        err(&missing).contains("Il manque\u{a0}: <SHELL>"),
         "{}",
         err(&missing)
     );
@@ -76,7 +76,7 @@ fn check_names_file_line_and_remedy() {
     );
     let french = guichet("fr", &["check", "--dir", folder.path().to_str().unwrap()]);
     assert!(
-        err(&french).contains("Vouliez-vous dire `hostname` ?"),
+        err(&french).contains("Vouliez-vous dire `hostname`\u{a0}?"),
         "{}",
         err(&french)
     );
@@ -101,7 +101,7 @@ fn explain_knows_every_key_and_the_nearest() {
     assert!(list.contains("mail.queue.expire") && list.contains("listen.*.addresses"));
     let one = out(&guichet("fr", &["explain", "listen.smtp.addresses"]));
     assert!(
-        one.starts_with("listen.smtp.addresses\n") && one.contains("Pourquoi :"),
+        one.starts_with("listen.smtp.addresses\n") && one.contains("Pourquoi\u{a0}:"),
         "{one}"
     );
     let json = out(&guichet("C", &["--json", "explain", "trace.days"]));
@@ -165,7 +165,10 @@ fn zones_are_judged_where_they_lie() {
     std::fs::write(&file, &text).unwrap();
     let bad = zone("fr", &["check", "nord.test"]);
     assert_eq!(bad.status.code(), Some(1));
-    let line = format!("nord.test.zone:{} : erreur :", text.lines().count());
+    let line = format!(
+        "nord.test.zone:{}\u{a0}: erreur\u{a0}:",
+        text.lines().count()
+    );
     assert!(err(&bad).contains(&line), "{}", err(&bad));
     assert_eq!(zone("C", &["records", "nord.test"]).status.code(), Some(1));
     assert_eq!(
