@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::StopSignals;
 use crate::cli::{Global, Lab as Args, LabCommand};
 use crate::control::find::lab_dir;
 use crate::control::requests::{Done, Request, Stopped};
@@ -53,12 +54,14 @@ async fn live(lab: &Lab, args: &Args, output: &Output<'_>) -> Outcome {
     if !args.run.is_empty() {
         return run_command(lab, &args.run).await;
     }
+    let signals = StopSignals::listen()?;
     if output.json {
         output.json(&lab.contract)?;
     } else {
         output.bytes(opening(&lab.contract, output).as_bytes())?;
     }
-    super::told_to_stop(lab.stop_asked()).await
+    signals.or(lab.stop_asked()).await;
+    Ok(())
 }
 
 async fn play_once(lab: &Lab, output: &Output<'_>) -> Outcome {

@@ -27,7 +27,7 @@ mod zone;
 use std::future::Future;
 use std::path::PathBuf;
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::cli::{Cli, Command, Global};
 use crate::config::FILE_NAME;
@@ -82,17 +82,31 @@ fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
         .map_err(|error| Failure::failed(Message::new("error-runtime").with("why", &error)))
 }
 
-/// Waits until somebody wants this process to end: by a signal, or by `asked`.
-async fn told_to_stop(asked: impl Future<Output = ()>) -> Outcome {
-    let failed = |error: std::io::Error| Failure::failed(Message::io(&error));
-    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-        () = asked => {}
+/// The signals that end a server.
+struct StopSignals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl StopSignals {
+    /// Takes them from here on: before anybody is told that everything runs, for whoever was told
+    /// may stop it at once.
+    fn listen() -> Result<Self, Failure> {
+        let failed = |error: std::io::Error| Failure::failed(Message::io(&error));
+        Ok(Self {
+            terminate: signal(SignalKind::terminate()).map_err(failed)?,
+            interrupt: signal(SignalKind::interrupt()).map_err(failed)?,
+        })
     }
-    Ok(())
+
+    /// Waits for one of them, or for `asked`.
+    async fn or(mut self, asked: impl Future<Output = ()>) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+            () = asked => {}
+        }
+    }
 }
 
 /// What operators read, on standard error; `GUICHET_LOG=debug` says more.

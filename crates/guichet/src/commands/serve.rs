@@ -6,6 +6,7 @@ use guichet_store::Store;
 use rustix::process::{Pid, Signal, getppid, set_parent_process_death_signal};
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::StopSignals;
 use crate::cli::{Global, Serve};
 use crate::config::{Config, Service};
 use crate::output::{Failure, Message, Outcome, Output};
@@ -33,8 +34,10 @@ pub fn run(args: &Serve, global: &Global, output: &Output<'_>) -> Outcome {
         let instance = Instance::start(config, sockets, Store::open)
             .await
             .map_err(Failure::failed)?;
+        let signals = StopSignals::listen()?;
         announce(&instance, output);
-        wait_for_stop(&instance).await?;
+        signals.or(instance.stop_asked()).await;
+        let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]); // nobody may be there
         tracing::info!(
             "stopping; dialogues under way have {} s",
             drain.as_secs_f32()
@@ -96,12 +99,6 @@ fn announce(instance: &Arc<Instance>, output: &Output<'_>) {
     }
     // No service manager, no socket: then there is nobody to tell.
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
-}
-
-async fn wait_for_stop(instance: &Instance) -> Result<(), Failure> {
-    super::told_to_stop(instance.stop_asked()).await?;
-    let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
-    Ok(())
 }
 
 /// Whoever asks twice does not want to wait.
