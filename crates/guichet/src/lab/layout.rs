@@ -17,10 +17,18 @@ use crate::output::Message;
 
 /// Port = base + usual number.
 pub const BASE_PORT: u16 = 20_000;
-/// Other bases to try: all below 32768, where the system takes no ports for its own.
-const BASE_PORTS: [u16; 8] = [
-    BASE_PORT, 21_000, 22_000, 23_000, 24_000, 25_000, 26_000, 27_000,
-];
+/// Above it the system takes ports for its own outgoing connections (Linux's default range).
+const PORT_MOST: u16 = 32_767;
+
+/// The bases to try when none was named: whole thousands first, which are easy to add to.
+fn bases() -> impl Iterator<Item = u16> {
+    let thousands = || (0..12).map(|number| BASE_PORT + 1000 * number);
+    let others = (1..10).flat_map(move |hundred| thousands().map(move |base| base + 100 * hundred));
+    thousands()
+        .chain(others)
+        .filter(|base| base + Service::Pop3s.port() <= PORT_MOST)
+}
+
 /// The lab's own name servers, as the zones know them; they answer on other ports of 127.0.0.1.
 const ROOT_SERVER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 4);
 const TLD_SERVER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 5);
@@ -93,7 +101,7 @@ impl Layout {
         let separate = [2, 3]
             .iter()
             .all(|&last| TcpListener::bind((Ipv4Addr::new(127, 0, 0, last), 0)).is_ok());
-        let bases = wanted.map_or(BASE_PORTS.to_vec(), |base| vec![base]);
+        let bases = wanted.map_or_else(|| bases().collect(), |base| vec![base]);
         let mut taken = None;
         for base in bases {
             if base > 64_000 {
