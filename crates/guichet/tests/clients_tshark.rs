@@ -10,14 +10,12 @@
 mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
-use std::net::UdpSocket;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::path::Path;
+use std::process::Command;
 
 use serde_json::Value;
-use support::{DELIVERY_MOST, Lab, Signal, client, eventually, run, signal, skipped};
+use support::capture::Capture;
+use support::{DELIVERY_MOST, Lab, client, eventually, run, skipped};
 
 /// A letter and a page by the lab's own clients, waited for.
 fn play(lab: &Lab) {
@@ -133,7 +131,7 @@ fn the_trace_and_a_capture_of_the_same_run_name_the_same_exchanges() {
     };
     let lab = Lab::start(&[]);
     let file = lab.scratch("capture").join("live.pcapng");
-    let Some(capture) = Capture::start(&tshark, &file) else {
+    let Some(capture) = Capture::start(&tshark, &file, "") else {
         skipped("capture", "only root may listen on the loopback");
         return;
     };
@@ -244,58 +242,4 @@ fn traced(lab: &Lab) -> BTreeSet<Ends> {
 fn ends(exchange: &Value) -> Ends {
     let end = |name: &str| exchange[name].as_str().unwrap_or_default().to_owned();
     (end("client"), end("server"))
-}
-
-/// tshark, listening on the loopback.
-struct Capture {
-    child: Child,
-    file: PathBuf,
-}
-
-impl Capture {
-    /// None where the system does not let us listen.
-    fn start(tshark: &Path, file: &Path) -> Option<Self> {
-        let mut command = Command::new(tshark);
-        command.args(["-i", "lo", "-q", "-w"]).arg(file);
-        let command = command
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
-        let mut capture = Self {
-            child: command.spawn().unwrap(),
-            file: file.to_owned(),
-        };
-        let listening = eventually(Duration::from_secs(20), || {
-            if capture.child.try_wait().unwrap().is_some() {
-                return Ok(false);
-            }
-            capture.has_seen("guichet capture begins").map(|()| true)
-        });
-        listening.then_some(capture)
-    }
-
-    /// Ends when everything sent before has reached the file.
-    fn stop(mut self) {
-        eventually(Duration::from_secs(20), || {
-            self.has_seen("guichet capture ends")
-        });
-        signal(self.child.id(), Signal::INT);
-        let _ = self.child.wait();
-    }
-
-    /// Sends a datagram that nobody reads, and looks for an earlier one like it in the file.
-    fn has_seen(&self, words: &str) -> Result<(), String> {
-        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-        let nobody = UdpSocket::bind("127.0.0.1:0").unwrap();
-        socket
-            .send_to(words.as_bytes(), nobody.local_addr().unwrap())
-            .unwrap();
-        let bytes = fs::read(&self.file).unwrap_or_default();
-        let there = bytes
-            .windows(words.len())
-            .any(|window| window == words.as_bytes());
-        there
-            .then_some(())
-            .ok_or_else(|| format!("no {words:?} in the capture"))
-    }
 }

@@ -4,6 +4,8 @@
 //! client is not installed says so through [`client`], which notes the skip for the test command.
 #![allow(dead_code, reason = "each test program uses its part of this")]
 
+pub mod capture;
+
 use std::env;
 use std::fmt::Write as _;
 use std::fs;
