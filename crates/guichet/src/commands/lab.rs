@@ -74,13 +74,14 @@ async fn play_once(lab: &Lab, output: &Output<'_>) -> Outcome {
 }
 
 fn show(played: &Played, output: &Output<'_>) -> Outcome {
-    for told in &played.told {
+    for (number, told) in played.told.iter().enumerate() {
         if output.json {
             let steps: Vec<&str> = told.steps.iter().map(|step| step.line.as_str()).collect();
             output.json(&serde_json::json!({ "title": told.title, "steps": steps }))?;
             continue;
         }
-        let mut text = format!("{}\n\n", told.title);
+        let gap = if number > 0 { "\n" } else { "" };
+        let mut text = format!("{gap}{}\n\n", told.title);
         for step in &told.steps {
             text.push_str(&step.line);
             text.push('\n');

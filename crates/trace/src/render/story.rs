@@ -135,12 +135,15 @@ impl<'t, 'p, 'v> Teller<'t, 'p, 'v> {
         let own = names
             .iter()
             .filter(|shown| askers.contains(&self.lanes(shown).0));
-        let last = own
-            .flat_map(|shown| shown.messages.iter().filter(answers))
-            .last()
-            .map(line);
-        if let Some(answer) = last {
-            self.say("trace-story-answer", &[("answer", &sentence_part(&answer))]);
+        // The last that brought something: a host's second kind of address is often not there.
+        let answers: Vec<String> = own
+            .flat_map(|shown| shown.messages.iter().filter(answers).map(line))
+            .collect();
+        let brought = answers
+            .iter()
+            .rfind(|answer| !answer.ends_with("no such record"));
+        if let Some(answer) = brought.or(answers.last()) {
+            self.say("trace-story-answer", &[("answer", &sentence_part(answer))]);
         }
     }
 
