@@ -183,6 +183,8 @@ impl Server {
         let about = out.received(Verb::new(command.word()));
         if matches!(command, Command::Pass | Command::Auth) {
             about.mask(word.len()..line.len()).text(command.word());
+        } else if command.row().arguments.1 == 0 && !argument.is_empty() {
+            about.text(command.word()); // whatever stands behind it is nobody's business
         }
         let row = command.row();
         if let Some(words) = row.refusal_at(self.stage) {

@@ -203,6 +203,12 @@ impl Command {
         self.row().word
     }
 
+    /// Whether its argument says who or how much, and so may stand in every trace.
+    pub fn shows_argument(self) -> bool {
+        use Command::{Bdat, Ehlo, Expn, Helo, Mail, Rcpt, Vrfy};
+        matches!(self, Ehlo | Helo | Mail | Rcpt | Vrfy | Expn | Bdat)
+    }
+
     /// Whether it may be said now.
     pub fn is_legal_in(self, stage: Stage) -> bool {
         self.row().legal_in.contains(&stage)

@@ -232,7 +232,10 @@ impl Server {
             let words = "this command is not known here; HELP lists those that are";
             return self.mistake(&Reply::new(500, "5.5.1", words), out);
         };
-        out.received(Verb::new(command.word()));
+        let about = out.received(Verb::new(command.word()));
+        if !command.shows_argument() {
+            about.text(command.word()); // whatever stands behind it is nobody's business
+        }
         out.part(self.part_of(command));
         if command == Command::Auth {
             login::mask_argument(line, out);
