@@ -26,6 +26,8 @@ pub const CLIENTS: &[Client] = &[
     client("fetchmail", "fetchmail"),
     client("python3", "python3"),
     client("tshark", "tshark"),
+    client("ip", "iproute2"),
+    client("setpriv", "util-linux"),
 ];
 
 /// Installs what is missing where that is possible: as root, with `apt-get`.
