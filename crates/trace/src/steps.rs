@@ -33,11 +33,14 @@ pub fn step(journey: &Journey<'_, '_>, shown: &Shown<'_, '_>, from: Role, place:
     String::from(number)
 }
 
-/// The submission itself, and what the sender's own program asked before it.
+/// The submission itself, and what the sender's own program asked before it; not what the server
+/// remembered from an earlier letter when it passed this one on.
 fn is_handing_in(journey: &Journey<'_, '_>, shown: &Shown<'_, '_>) -> bool {
     let root = journey.root().exchange;
     core::ptr::eq(shown.exchange, root)
-        || (shown.exchange.protocol() == "dns" && shown.exchange.end_us <= root.start_us)
+        || (shown.exchange.protocol() == "dns"
+            && shown.exchange.end_us <= root.start_us
+            && !purpose::is_for_relaying(&journey.selection, shown, root))
 }
 
 /// What the recipient's program asked before it looked for mail.

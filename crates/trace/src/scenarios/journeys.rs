@@ -138,6 +138,16 @@ fn letters_on_one_kept_relay_connection_stay_apart() {
         "the names that led to the connection served both"
     );
     assert!(names.iter().all(|shown| shown.remembered));
+    let english = english();
+    let asked: Vec<_> = steps(&journeys[1], Detail::Every, &english)
+        .into_iter()
+        .filter(|step| step.line.contains("sud.test MX"))
+        .map(|step| step.number)
+        .collect();
+    assert!(
+        !asked.is_empty() && asked.iter().all(|number| number == "2"),
+        "names the relay remembered belong to the relay: {asked:?}"
+    );
 }
 
 #[test]
