@@ -76,17 +76,25 @@ impl Directory {
             .cloned()
     }
 
-    /// The language of reports to `address`: its domain's, else the main domain's.
+    /// The language of reports to `address`.
     pub fn language(&self, address: &str) -> Language {
-        let domains = self.domains.load();
-        let own = Address::parse(address).and_then(|address| {
-            domains
-                .iter()
-                .find(|domain| domain.name == address.domain())
-        });
-        own.or(domains.first())
+        self.home(address)
             .map(|domain| domain.language)
             .unwrap_or_default()
+    }
+
+    /// Who signs reports to `address`: the host's name may not be a domain that is served, and
+    /// whoever answers a report must reach somebody.
+    pub fn reporter(&self, address: &str) -> Option<Address> {
+        self.home(address)
+            .map(|domain| Address::of("postmaster", &domain.name))
+    }
+
+    /// The domain of `address` where it is ours, else the main one.
+    fn home(&self, address: &str) -> Option<Domain> {
+        Address::parse(address)
+            .and_then(|address| self.domain(address.domain()))
+            .or_else(|| self.domains.load().first().cloned())
     }
 
     /// Reads an address as RCPT gives it: `postmaster` may stand alone (RFC 5321 section 4.1.1.3).

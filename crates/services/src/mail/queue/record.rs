@@ -133,8 +133,13 @@ impl Queue {
         };
         let head = letter::head(&self.mail.store, message).unwrap_or_default();
         let queue_id = message.queue_id.to_string();
+        let postmaster = self.mail.directory.reporter(&message.sender).map_or_else(
+            || format!("postmaster@{}", self.mail.host),
+            |own| own.to_string(),
+        );
         let report = Report {
             host: &self.mail.host,
+            postmaster: &postmaster,
             language: self.mail.directory.language(&message.sender),
             to: &message.sender,
             queue_id: &queue_id,

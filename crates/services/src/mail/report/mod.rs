@@ -41,6 +41,8 @@ pub struct Failure {
 pub struct Report<'a> {
     /// This server's name.
     pub host: &'a str,
+    /// Who signs it, and reads the answers.
+    pub postmaster: &'a str,
     /// The language of the text.
     pub language: Language,
     /// Who gets it: the envelope's sender.
@@ -95,7 +97,7 @@ impl Report<'_> {
             .header("Message-ID", Raw::new(message_id))
             .from(Address::new_address(
                 Some("Mail Delivery System"),
-                format!("postmaster@{}", self.host),
+                self.postmaster,
             ))
             .to(Address::new_address(None::<&str>, self.to))
             .subject(words::subject(self.language))
@@ -219,6 +221,7 @@ mod tests {
     fn report<'a>(failures: &'a [Failure], language: Language, head: &'a [u8]) -> Report<'a> {
         Report {
             host: "mail.nord.test",
+            postmaster: "postmaster@nord.test",
             language,
             to: "alice@nord.test",
             queue_id: "abc",

@@ -10,6 +10,7 @@ use mail_parser::{MessageParser, MimeHeaders};
 use super::world::{
     ASKED, Bridge, Scripted, World, Zones, all, code, deferred, delivered, failed, quick, send,
 };
+use crate::accounts::{Address, Found};
 use crate::mail::outside::{MxPlan, NamesError, RelayOutcome, Verdict};
 use crate::mail::queue::{Ourselves, Settings};
 
@@ -97,6 +98,12 @@ async fn an_unknown_person_there_means_a_report_here_at_once() {
     assert_eq!(
         parsed.subject(),
         Some("Votre message n'a pas pu être remis")
+    );
+    let from = parsed.from().unwrap().first().unwrap().address().unwrap();
+    let found = nord.mail.directory.find(&Address::parse(from).unwrap());
+    assert!(
+        matches!(found, Ok(Found::Leads(_))),
+        "an answer to {from} reaches nobody: {found:?}"
     );
     let status = String::from_utf8_lossy(parsed.parts[2].contents()).into_owned();
     for line in [
