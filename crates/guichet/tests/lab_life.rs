@@ -56,6 +56,25 @@ fn a_signal_ends_it_with_0_and_everything_with_it() {
 }
 
 #[test]
+fn what_was_stopped_has_ended_and_the_next_can_start_at_once() {
+    let mut lab = Lab::start(&[]);
+    for _ in 0..3 {
+        let mut processes = instances(&lab);
+        processes.push(lab.pid());
+        run(lab.guichet().args(["lab", "stop", "--dir"]).arg(lab.dir())).well();
+        processes.retain(|process| runs(*process));
+        assert!(processes.is_empty(), "{processes:?} still run");
+        let status = run(lab
+            .guichet()
+            .args(["lab", "status", "--dir"])
+            .arg(lab.dir()));
+        assert_eq!(status.code, Some(1), "{status:#?}");
+        assert!(status.err.starts_with("There is no lab in "), "{status:#?}");
+        lab.restart();
+    }
+}
+
+#[test]
 fn a_second_lab_in_the_same_folder_is_refused_and_one_elsewhere_moves() {
     let lab = Lab::start(&[]);
     let same = run(lab

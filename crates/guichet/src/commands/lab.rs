@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::StopSignals;
 use crate::cli::{Global, Lab as Args, LabCommand};
 use crate::control::find::lab_dir;
-use crate::control::requests::{Done, Request, Stopped};
+use crate::control::requests::{Done, Request};
 use crate::control::{Client, LabContract};
 use crate::lab::once::{self, Played};
 use crate::lab::{Lab, Options, variables};
@@ -120,7 +120,7 @@ async fn run_command(lab: &Lab, words: &[String]) -> Outcome {
 fn manage(command: &LabCommand, dir: PathBuf, output: &Output<'_>) -> Outcome {
     match command {
         LabCommand::Reset => return reset(dir, output),
-        LabCommand::Status => {
+        LabCommand::Status if LabContract::read(&dir).is_some() => {
             let global = Global {
                 dir: Some(dir),
                 ..Global::default()
@@ -135,7 +135,7 @@ fn manage(command: &LabCommand, dir: PathBuf, output: &Output<'_>) -> Outcome {
     super::runtime()?.block_on(async {
         match command {
             LabCommand::Stop => {
-                let _: Stopped = control.ask(&Request::Stop).await.map_err(Failure::failed)?;
+                control.stop().await.map_err(Failure::failed)?;
             }
             LabCommand::Start { organisation } => {
                 let request = Request::OrganisationStart {

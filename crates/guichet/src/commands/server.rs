@@ -5,7 +5,7 @@ use guichet_trace::visible;
 use super::asking::Asking;
 use crate::cli::Global;
 use crate::control::Request;
-use crate::control::requests::{Reloaded, ServiceStatus, Status, Stopped};
+use crate::control::requests::{Reloaded, ServiceStatus, Status};
 use crate::output::{Failure, Outcome, Output};
 
 /// Says what runs.
@@ -26,7 +26,7 @@ pub(super) async fn status(global: &Global, output: &Output<'_>) -> Outcome {
 /// Stops it and waits until it has ended its dialogues.
 pub(super) async fn stop(global: &Global, output: &Output<'_>) -> Outcome {
     for control in Asking::new(global, output)?.whole() {
-        let stopped: Stopped = control.ask(&Request::Stop).await.map_err(Failure::Failed)?;
+        let stopped = control.stop().await.map_err(Failure::Failed)?;
         match output.json {
             true => output.json(&stopped)?,
             false => output.line(&output.say(

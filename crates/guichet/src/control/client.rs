@@ -1,16 +1,26 @@
 //! The command's end: one request, and what comes back.
 
 use std::io;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 
+use super::requests::Stopped;
 use super::{Line, Request, is_ours};
 use crate::output::Message;
+
+/// Once everything is closed, a process ends within this, or something is wrong with it.
+const END_WITHIN: Timespec = Timespec {
+    tv_sec: 5,
+    tv_nsec: 0,
+};
 
 /// A server's control socket.
 #[derive(Clone, Debug)]
@@ -24,7 +34,7 @@ pub struct Items {
     path: PathBuf,
     lines: Lines<BufReader<OwnedReadHalf>>,
     /// Kept open: that it closes tells the server that nobody waits any more.
-    _writer: OwnedWriteHalf,
+    writer: OwnedWriteHalf,
 }
 
 /// What came next.
@@ -60,6 +70,25 @@ impl Client {
         }
     }
 
+    /// Asks for the stop, and returns when the process has ended: only then are its ports, its store
+    /// and its socket free for the next one.
+    ///
+    /// # Errors
+    /// Nobody answers, or the answer is not one.
+    pub async fn stop(&self) -> Result<Stopped, Message> {
+        let mut items = self.start(&Request::Stop).await?;
+        let process = items.process();
+        loop {
+            if let Next::Done(value) = items.next().await? {
+                drop(items); // a conversation that is open would hold the process up
+                if let Some(process) = process {
+                    let _ = tokio::task::spawn_blocking(move || end_of(&process)).await;
+                }
+                return self.understand(value);
+            }
+        }
+    }
+
     /// Asks for something whose results come one by one.
     ///
     /// # Errors
@@ -80,7 +109,7 @@ impl Client {
         Ok(Items {
             path: self.path.clone(),
             lines,
-            _writer: writer,
+            writer,
         })
     }
 
@@ -104,6 +133,14 @@ impl Client {
 }
 
 impl Items {
+    /// The process at the other end. `None` where the system cannot tell: it may live in another
+    /// name space.
+    fn process(&self) -> Option<OwnedFd> {
+        let stream: &UnixStream = self.writer.as_ref();
+        let pid = Pid::from_raw(stream.peer_cred().ok()?.pid()?)?;
+        pidfd_open(pid, PidfdFlags::empty()).ok()
+    }
+
     /// The next result.
     ///
     /// # Errors
@@ -126,6 +163,14 @@ impl Items {
             Line::Refused(message) => Err(message),
         }
     }
+}
+
+/// Waits for the end of a process.
+fn end_of(process: &OwnedFd) {
+    let _ = poll(
+        &mut [PollFd::new(process, PollFlags::IN)],
+        Some(&END_WITHIN),
+    ); // without it, the next start may have to be tried twice
 }
 
 fn garbled(path: &Path, error: &serde_json::Error) -> Message {
