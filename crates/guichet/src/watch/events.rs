@@ -6,7 +6,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use guichet_trace::JourneyId;
 use guichet_trace::render::json;
@@ -18,6 +18,9 @@ use crate::recording::Recording;
 /// What happens within this time is told together.
 const GATHER: Duration = Duration::from_millis(100);
 
+/// Looking is a pass over everything held; at most this part of the time goes into it.
+const LOOKING_PART: u32 = 10;
+
 /// Tells each journey when it begins and whenever what is said of it changes.
 pub(super) struct Events {
     next: Pin<Box<dyn Future<Output = (Vec<u8>, Watcher)> + Send>>,
@@ -27,6 +30,8 @@ struct Watcher {
     recording: Arc<Recording>,
     news: tokio::sync::broadcast::Receiver<crate::recording::News>,
     told: Told,
+    /// How long the last look took.
+    took: Duration,
 }
 
 /// What was said of each journey, by its hash: a browser may stay for weeks.
@@ -40,6 +45,7 @@ impl Events {
             recording,
             news,
             told: Told::default(),
+            took: Duration::ZERO,
         };
         Self {
             next: Box::pin(watcher.first()),
@@ -67,7 +73,7 @@ impl Watcher {
                 Err(_) | Ok(Err(RecvError::Closed)) => return (b": still here\n\n".to_vec(), self),
                 Ok(Ok(_) | Err(RecvError::Lagged(_))) => {}
             }
-            tokio::time::sleep(GATHER).await;
+            tokio::time::sleep(GATHER.max(self.took * LOOKING_PART)).await;
             self.news = self.news.resubscribe();
             let piece = self.changes();
             if !piece.is_empty() {
@@ -77,8 +83,9 @@ impl Watcher {
     }
 
     fn changes(&mut self) -> Vec<u8> {
+        let begun = Instant::now();
         let told = &mut self.told;
-        self.recording.look(|view| {
+        let piece = self.recording.look(|view| {
             let picture = view.picture();
             let journeys = picture.journeys();
             told.tell(
@@ -86,7 +93,9 @@ impl Watcher {
                     .iter()
                     .map(|journey| (journey.id, json::listed(journey))),
             )
-        })
+        });
+        self.took = begun.elapsed();
+        piece
     }
 }
 
