@@ -22,7 +22,7 @@ use super::limits::{
     RECIPIENTS_MOST, SERVER_PATIENCE,
 };
 use super::reply::Reply;
-use super::table::{Command, Stage, TABLE};
+use super::table::{Command, Row, Stage, TABLE};
 use crate::common::words::first_word;
 use crate::outbox::Outbox;
 use crate::session::{BodyForm, Expect, Input, LineEnd, LineEnds, Message, Session};
@@ -307,7 +307,7 @@ impl Server {
                 let words = "the members of lists are not shown here";
                 self.mistake(&Reply::new(502, "5.5.1", words), out);
             }
-            Command::Help => self.answer(&help(), out),
+            Command::Help => self.answer(&help(self.settings.kind), out),
             Command::Quit => {
                 let words = format!("{} says goodbye", self.settings.host_name);
                 Reply::new(221, "2.0.0", words).say(out);
@@ -424,9 +424,12 @@ fn is_idle(command: Command) -> bool {
     )
 }
 
-fn help() -> Reply {
+/// Nobody is told to log in where log-ins are not taken.
+fn help(kind: Kind) -> Reply {
+    let taken = |row: &&Row| kind == Kind::Submission || row.command != Command::Auth;
     let mut lines = Vec::from(["a letter is sent with these, one line each:".to_owned()]);
-    lines.extend(TABLE.iter().map(|row| format!("  {}", row.usage)));
+    let usages = TABLE.iter().filter(taken);
+    lines.extend(usages.map(|row| format!("  {}", row.usage)));
     lines.push("EHLO, MAIL, RCPT, DATA, QUIT in this order do it (RFC 5321)".to_owned());
     Reply {
         code: 214,
