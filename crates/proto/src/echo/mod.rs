@@ -79,14 +79,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_sent_comes_back_until_the_half_close() {
-        let text = "C: hello\nS: hello\nC: \\xff\\0\\\nS: \\xff\\0\\\n! half-close\n! closed\n";
-        play_in_all_chunks(text, Ours::Server, || (Server::default(), Nothing)).unwrap();
-    }
-
-    #[test]
-    fn a_silent_client_is_let_go() {
-        let text = "C: a\nS: a\nT: +299s\nC: b\nS: b\nT: +300s\n! closed\n";
-        play_in_all_chunks(text, Ours::Server, || (Server::default(), Nothing)).unwrap();
+    fn transcripts() {
+        for text in [
+            include_str!("../../../../transcripts/echo/back.dialogue"),
+            include_str!("../../../../transcripts/echo/silent.dialogue"),
+            include_str!("../../../../transcripts/echo/stopping.dialogue"),
+        ] {
+            play_in_all_chunks(text, Ours::Server, || (Server::default(), Nothing)).unwrap();
+        }
     }
 }

@@ -8,6 +8,7 @@
 //! maildrop: a message each                broken, in-use, keep, count-only, known: see fakes
 //! letter: sender recipient,recipient [8bit] [utf8]      login: yes
 //! outcome: what a client reports at the end, a line each
+//! needs: what only the fakes have, so that it is not played against the binary
 //! ```
 
 use std::fmt::Debug;
