@@ -5,6 +5,8 @@
 //! mailbox exists, a queue id) is a fake's word there and the real one's here: such a line must
 //! begin with the same status.
 
+#![allow(clippy::unwrap_used, reason = "a test may stop here")]
+
 mod harness;
 
 use std::collections::BTreeMap;
