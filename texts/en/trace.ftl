@@ -10,6 +10,7 @@ trace-legend = ═ through TLS   ─ in clear
 trace-legend-ascii = = through TLS   - in clear
 trace-tls-begins = TLS begins ({ $version })
 trace-ended = the exchange ended: { $reason }
+trace-remembered = known from before
 trace-gap = { $time }: { $count } records are missing here; there were more than could be kept.
 
 # Why an exchange ended early, inside a sentence.

@@ -10,6 +10,7 @@ trace-legend = ═ sous TLS   ─ en clair
 trace-legend-ascii = = sous TLS   - en clair
 trace-tls-begins = TLS commence ({ $version })
 trace-ended = fin de l’échange : { $reason }
+trace-remembered = déjà connu
 trace-gap = { $time } : il manque ici { $count } enregistrements, il y en avait plus qu’on ne pouvait en garder.
 
 # Pourquoi un échange s’est terminé trop tôt, au milieu d’une phrase.

@@ -362,15 +362,25 @@ pub(crate) fn submit(tape: &mut Tape) -> Hop {
 
 /// The queue of nord.test asks for names and passes the letter on.
 pub(crate) fn relay(tape: &mut Tape, submitted: Hop) -> Hop {
-    let why = [submitted.by_server(1)];
+    let names = ask_for_the_exchanger(tape, submitted);
+    relay_knowing(tape, submitted, names)
+}
+
+/// The queue of nord.test asks who takes mail for sud.test.
+pub(crate) fn ask_for_the_exchanger(tape: &mut Tape, submitted: Hop) -> Hop {
     let asker = end(NORD, "nord.test", "queue", "127.0.0.2:41001");
-    let names = tape.resolve(
+    tape.resolve(
         Some(asker),
         "sud.test MX?",
         "NOERROR 10 mail.sud.test",
-        &why,
-    );
-    let causes = [why[0], names.by_client(0)];
+        &[submitted.by_server(1)],
+    )
+}
+
+/// The queue of nord.test passes the letter on to where the names say, which it may have asked for
+/// an earlier letter.
+pub(crate) fn relay_knowing(tape: &mut Tape, submitted: Hop, names: Hop) -> Hop {
+    let causes = [submitted.by_server(1), names.by_client(0)];
     let hop = tape.open(
         ("smtp", TCP),
         Some(NORD_QUEUE),

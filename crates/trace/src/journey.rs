@@ -6,6 +6,7 @@ use core::fmt;
 use core::str::FromStr;
 
 use crate::facts;
+use crate::order::Root;
 use crate::picture::Picture;
 use crate::record::{ExchangeId, NotAnExchangeId};
 use crate::shown::{Selection, Shown};
@@ -168,6 +169,11 @@ impl<'p, 'v> Journey<'p, 'v> {
             )
         };
         let root_place = shown.iter().position(place).unwrap_or(0);
+        let begins = Root {
+            index: root_place,
+            part: root_node.part,
+            is_handed_in: kind == Kind::Letter,
+        };
         let mut journey = Self {
             id: JourneyId {
                 exchange: picture.exchanges()[root_node.exchange].id(),
@@ -180,7 +186,7 @@ impl<'p, 'v> Journey<'p, 'v> {
             start_us: 0,
             duration_us: 0,
             message_id: None,
-            selection: Selection::new(shown),
+            selection: Selection::new(shown, Some(begins)),
             root: root_place,
             root_part: root_node.part,
         };

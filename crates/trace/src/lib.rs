@@ -79,6 +79,7 @@ mod join;
 pub mod journey;
 pub mod lanes;
 mod mask;
+mod order;
 pub mod picture;
 mod purpose;
 pub mod record;

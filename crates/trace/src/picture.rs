@@ -91,7 +91,7 @@ impl<'v> Picture<'v> {
 
     /// Everything, for an export without an id.
     pub fn everything(&self) -> Selection<'_, 'v> {
-        Selection::new(self.exchanges.iter().map(Shown::whole).collect())
+        Selection::new(self.exchanges.iter().map(Shown::whole).collect(), None)
     }
 
     pub(crate) fn graph(&self) -> &Graph {

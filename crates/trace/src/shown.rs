@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 
 use crate::exchange::{Ending, Exchange, Message};
+use crate::order::{Place, Places, Root};
 
 /// One exchange with the messages of it that concern what is shown.
 #[derive(Clone, Debug)]
@@ -61,30 +62,37 @@ pub enum Event<'p, 'v> {
 pub struct Selection<'p, 'v> {
     /// The exchanges in the order in which they began.
     pub exchanges: Vec<Shown<'p, 'v>>,
-    /// All messages in time order: index of the exchange, index of the message in it.
+    /// All messages in the order in which they are told: index of the exchange, index of the
+    /// message in it. By time, but what is only remembered stands before what it led to.
     pub order: Vec<(usize, usize)>,
+    /// Where on the line that is told the messages of `order` and the breaks stand.
+    places: Places,
 }
 
 impl<'p, 'v> Selection<'p, 'v> {
-    pub(crate) fn new(exchanges: Vec<Shown<'p, 'v>>) -> Self {
-        let mut timed = Vec::new();
+    /// `root` is what it is about; without one everything stands at its own time.
+    pub(crate) fn new(exchanges: Vec<Shown<'p, 'v>>, root: Option<Root>) -> Self {
+        let places = Places::of(&exchanges, root);
+        let mut placed: Vec<(Place, usize, usize)> = Vec::new();
         for (index, shown) in exchanges.iter().enumerate() {
             // Within an exchange the order is the recorder's, whatever the clock says.
             let mut latest_us = 0;
             for (place, message) in shown.messages.iter().enumerate() {
                 latest_us = message.time_us.max(latest_us);
-                timed.push((latest_us, index, place));
+                placed.push((places.place(index, latest_us), index, place));
             }
         }
-        timed.sort_unstable();
-        let order = timed
-            .into_iter()
-            .map(|(_, index, place)| (index, place))
-            .collect();
-        Self { exchanges, order }
+        placed.sort_unstable();
+        let order = placed.into_iter();
+        let order = order.map(|(_, index, place)| (index, place)).collect();
+        Self {
+            exchanges,
+            order,
+            places,
+        }
     }
 
-    /// The messages in time order with their exchanges.
+    /// The messages in the order in which they are told, with their exchanges.
     pub fn messages(&self) -> impl Iterator<Item = (&Shown<'p, 'v>, &Message<'v>)> + '_ {
         self.order.iter().filter_map(|&(index, place)| {
             let shown = self.exchanges.get(index)?;
@@ -92,7 +100,7 @@ impl<'p, 'v> Selection<'p, 'v> {
         })
     }
 
-    /// Messages and breaks in time order, each with its exchange's index. A break comes behind its
+    /// Messages and breaks in the order in which they are told, each with its exchange's index. A break comes behind its
     /// exchange's messages; an exchange that could not even begin shows by it.
     pub fn events(&self) -> Vec<(usize, Event<'p, 'v>)>
     where
@@ -102,15 +110,16 @@ impl<'p, 'v> Selection<'p, 'v> {
             .exchanges
             .iter()
             .enumerate()
-            .filter_map(broken)
+            .filter_map(|(index, shown)| self.broken(index, shown))
             .collect();
-        breaks.sort_by_key(|&(end_us, index, _)| (end_us, index));
+        breaks.sort_by_key(|&(place, index, _)| (place, index));
         let mut breaks = breaks.into_iter().peekable();
         let mut events = Vec::with_capacity(self.order.len());
         for &(index, place) in &self.order {
             let message = self.exchanges[index].messages[place];
+            let here = self.places.place(index, message.time_us);
             while let Some((_, at, event)) =
-                breaks.next_if(|&(end_us, at, _)| end_us < message.time_us && at != index)
+                breaks.next_if(|&(place, at, _)| place < here && at != index)
             {
                 events.push((at, event));
             }
@@ -119,15 +128,17 @@ impl<'p, 'v> Selection<'p, 'v> {
         events.extend(breaks.map(|(_, index, event)| (index, event)));
         events
     }
-}
 
-fn broken<'p, 'v: 'p>(
-    (index, shown): (usize, &Shown<'p, 'v>),
-) -> Option<(u64, usize, Event<'p, 'v>)> {
-    match shown.exchange.ending() {
-        Ending::Broken { reason, text } => {
-            Some((shown.exchange.end_us, index, Event::Broken(reason, text)))
+    fn broken(&self, index: usize, shown: &Shown<'p, 'v>) -> Option<(Place, usize, Event<'p, 'v>)>
+    where
+        'v: 'p,
+    {
+        match shown.exchange.ending() {
+            Ending::Broken { reason, text } => {
+                let place = self.places.place(index, shown.exchange.end_us);
+                Some((place, index, Event::Broken(reason, text)))
+            }
+            Ending::Open | Ending::Done => None,
         }
-        Ending::Open | Ending::Done => None,
     }
 }

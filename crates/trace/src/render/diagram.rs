@@ -9,7 +9,7 @@ use crate::journey::Journey;
 use crate::lanes::{Lane, ends, lanes};
 use crate::record::Role;
 use crate::render::list::{self, Detail};
-use crate::render::{end_words, line};
+use crate::render::{end_words, told};
 use crate::shown::{Event, Shown};
 use crate::steps::step;
 use crate::text::{character_columns, columns, cut, visible};
@@ -66,7 +66,7 @@ pub fn diagram(journey: &Journey<'_, '_>, style: Style, words: &dyn Words) -> St
                     secured.push(index);
                     drawing.tls(columns, shown, words);
                 }
-                let text = format!("{step} {}", line(&message));
+                let text = format!("{step} {}", told(shown, &message, words));
                 drawing.message(ends(columns, message.from), message.secured, &text);
             }
             Event::Broken(reason, text) => {

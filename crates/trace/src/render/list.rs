@@ -9,7 +9,7 @@ use crate::journey::Journey;
 use crate::lanes::{ends, lanes};
 use crate::record::Role;
 use crate::render::json::timestamp;
-use crate::render::{end_words, line};
+use crate::render::{end_words, told};
 use crate::shown::{Event, Shown};
 use crate::steps::{is_essential, step};
 use crate::view::View;
@@ -50,7 +50,7 @@ pub fn steps(journey: &Journey<'_, '_>, detail: Detail, words: &dyn Words) -> Ve
         let shown = &journey.selection.exchanges[index];
         let lanes = lanes(&journey.selection, Some(journey), shown);
         let (from, arrow, text, is_break) = match event {
-            Event::Message(message) => (message.from, '→', line(&message), false),
+            Event::Message(message) => (message.from, '→', told(shown, &message, words), false),
             Event::Broken(reason, text) => {
                 (Role::Client, '✗', end_words(reason, text, words), true)
             }

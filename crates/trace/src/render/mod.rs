@@ -13,6 +13,7 @@ pub mod story;
 use alloc::string::String;
 
 use crate::exchange::Message;
+use crate::shown::Shown;
 use crate::text::visible;
 use crate::words::Words;
 
@@ -31,6 +32,17 @@ pub(crate) fn line(message: &Message<'_>) -> String {
         joined.push_str(&visible(line.trim_end()));
     }
     joined
+}
+
+/// A message's line, and that it is only remembered where it is.
+pub(crate) fn told(shown: &Shown<'_, '_>, message: &Message<'_>, words: &dyn Words) -> String {
+    let mut told = line(message);
+    if shown.remembered {
+        told.push_str(" (");
+        told.push_str(&words.say("trace-remembered", &[]));
+        told.push(')');
+    }
+    told
 }
 
 /// How an exchange ended, in words fit for a terminal.
