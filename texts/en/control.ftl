@@ -13,7 +13,7 @@ control-no-such-organisation = There is no organisation { $org } here.
 
 # What a running server answered.
 control-status = { $domains }: guichet { $version }, process { $pid }, since { $since }.
-control-status-lab = Lab: guichet { $version }, process { $pid }.
+control-status-lab = Lab: guichet { $version }, process { $pid }, since { $since }.
 control-status-organisation = { $domain }: process { $pid }
 control-status-dead = { $domain }: not running
 control-service-on = { $addresses }  open: { $connections }, turned away: { $away }

@@ -6,7 +6,8 @@ journey-not-an-id = “{ $id }” is not the id of a journey; those begin with j
 journey-unknown = The trace does not know { $id } (any more). `guichet trace list` shows what it knows.
 journey-server-stopped = The server at { $path } has stopped.
 journey-wait-for-what = Say which letter to wait for: --to, --from or --message-id.
-journey-waited = No such letter came to its end within { $seconds } s.
+journey-not-a-time = “{ $text }” is neither a time such as 2026-01-01T10:00:00Z nor a duration such as 10m.
+journey-waited = No such letter came to its end within { $seconds } s. Letters begun before the server was started count only with --since.
 journey-came-to-nothing = The letter did not arrive: { $state }.
 
 journey-kind-letter = letter

@@ -13,7 +13,7 @@ control-no-such-organisation = Il n’y a pas d’organisation { $org } ici.
 
 # Ce qu’a répondu un serveur en marche.
 control-status = { $domains } : guichet { $version }, processus { $pid }, depuis { $since }.
-control-status-lab = Laboratoire : guichet { $version }, processus { $pid }.
+control-status-lab = Laboratoire : guichet { $version }, processus { $pid }, depuis { $since }.
 control-status-organisation = { $domain } : processus { $pid }
 control-status-dead = { $domain } : ne tourne pas
 control-service-on = { $addresses }  ouvertes : { $connections }, refusées : { $away }

@@ -6,7 +6,8 @@ journey-not-an-id = « { $id } » n’est pas l’identifiant d’un trajet ;
 journey-unknown = La trace ne connaît pas (ou plus) { $id }. `guichet trace list` montre ce qu’elle connaît.
 journey-server-stopped = Le serveur de { $path } s’est arrêté.
 journey-wait-for-what = Indiquez quelle lettre attendre : --to, --from ou --message-id.
-journey-waited = Aucune lettre de ce genre n’est arrivée à sa fin en { $seconds } s.
+journey-not-a-time = « { $text } » n’est ni un instant tel que 2026-01-01T10:00:00Z, ni une durée telle que 10m.
+journey-waited = Aucune lettre de ce genre n’est arrivée à sa fin en { $seconds } s. Les lettres parties avant le démarrage du serveur ne comptent qu’avec --since.
 journey-came-to-nothing = La lettre n’est pas arrivée : { $state }.
 
 journey-kind-letter = lettre

@@ -127,8 +127,16 @@ fn the_same_folder_serves_again_after_the_end() {
         });
     };
     there(&lab);
+    let arrived = |lab: &Lab, more: &[&str]| {
+        let wait = ["trace", "wait", "--to", "adam@nord.test", "--timeout", "2"];
+        run(lab.guichet().args(wait).args(more)).code
+    };
+    assert_eq!(arrived(&lab, &[]), Some(0));
     lab.restart();
     there(&lab);
+    // A letter of an earlier lab is no answer to a test that waits for its own.
+    assert_eq!(arrived(&lab, &[]), Some(1));
+    assert_eq!(arrived(&lab, &["--since", "10m"]), Some(0));
 }
 
 #[test]

@@ -91,6 +91,14 @@ fn records() -> Vec<Record> {
     letter.chain(echo).collect()
 }
 
+/// Begun a second before the letter.
+fn status() -> Value {
+    json!({
+        "version": "0", "pid": 1, "since": "2026-01-01T09:59:59Z", "domains": ["nord.test"],
+        "services": [], "queued": 0, "warnings": [],
+    })
+}
+
 struct Fake;
 
 impl Handler for Fake {
@@ -100,6 +108,9 @@ impl Handler for Fake {
         stream: &'a mut Stream,
     ) -> Pin<Box<dyn Future<Output = Answer> + Send + 'a>> {
         Box::pin(async move {
+            if request == Request::Status {
+                return Ok(status());
+            }
             assert!(matches!(request, Request::TraceRecords { .. }));
             let mut frames = Vec::new();
             for record in records() {
@@ -203,6 +214,16 @@ fn wait_ends_with_the_letter_or_with_the_time() {
             "{err}"
         );
         assert_eq!(trace(&["wait"]).0, Some(2));
+        let since = |since: &str| {
+            let to = ["wait", "--to", "alice@nord.test", "--timeout", "1"];
+            trace(&[&to[..], &["--since", since]].concat())
+        };
+        assert_eq!(since("2026-01-01T09:59:59+00:00").0, Some(0));
+        assert_eq!(since("2026-01-01T10:00:01Z").0, Some(1));
+        assert_eq!(since("10m").0, Some(1), "it is long past");
+        let (code, _, err) = since("yesterday");
+        assert_eq!(code, Some(2));
+        assert!(err.contains("“yesterday”"), "{err}");
     });
 }
 

@@ -302,6 +302,9 @@ pub struct TraceWait {
     /// For how long, in seconds.
     #[arg(long, value_name = "S", default_value_t = 30)]
     pub timeout: u64,
+    /// From when on letters count.
+    #[arg(long, value_name = "TIME|DURATION")]
+    pub since: Option<String>,
 }
 
 /// Arguments of `trace export`.

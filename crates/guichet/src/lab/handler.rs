@@ -3,6 +3,8 @@
 use std::future::Future;
 use std::pin::Pin;
 
+use guichet_trace::render::json::timestamp;
+
 use super::Lab;
 use crate::control::requests::{Done, OrganisationStatus, Request, Status, Stopped};
 use crate::control::server::{Answer, Handler, Stream};
@@ -67,7 +69,7 @@ impl Lab {
         value(&Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             pid: std::process::id(),
-            since: String::new(),
+            since: timestamp(self.since.0),
             domains: Vec::new(),
             services: Vec::new(),
             queued: 0,

@@ -15,9 +15,9 @@ use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use guichet_engine::{BoundListener, Dial, ListenerSettings, Recorder, Server, datagram};
+use guichet_engine::{BoundListener, Dial, ListenerSettings, Recorder, Server, clock, datagram};
 use guichet_services::names::{Names, Zone, Zones, parse_name};
-use guichet_trace::{Level, Source};
+use guichet_trace::{Level, Source, WallTime};
 use tokio_util::sync::CancellationToken;
 
 use crate::clients::World;
@@ -59,6 +59,8 @@ pub struct Lab {
     recorder: Recorder,
     server: Server,
     running: Vec<Arc<Running>>,
+    /// When it was started.
+    since: WallTime,
     stop_asked: CancellationToken,
     stopped: tokio::sync::watch::Sender<bool>,
     conversations: Conversations,
@@ -69,6 +71,7 @@ pub struct Lab {
 impl Lab {
     /// Starts everything and returns when everything listens.
     pub async fn start(options: Options) -> Result<Arc<Self>, Message> {
+        let since = clock::wall();
         let dir = std::path::absolute(&options.dir).unwrap_or(options.dir);
         let lock = lock(&dir)?;
         let (layout, watch) =
@@ -99,6 +102,7 @@ impl Lab {
             recorder,
             server,
             running,
+            since,
             stop_asked: CancellationToken::new(),
             stopped: tokio::sync::watch::channel(false).0,
             conversations: Conversations::default(),

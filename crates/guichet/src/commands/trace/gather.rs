@@ -8,10 +8,11 @@ use guichet_trace::codec::Reader;
 use guichet_trace::{Source, View};
 use tokio::sync::mpsc;
 
+use super::since::time_us;
 use crate::cli::Global;
 use crate::commands::asking::Asking;
 use crate::control::client::Next;
-use crate::control::requests::Records;
+use crate::control::requests::{Records, Status};
 use crate::control::{Client, Request};
 use crate::output::{Failure, Message, Output};
 
@@ -39,6 +40,18 @@ impl<'o> Gathering<'o> {
             view: View::new(),
             news: None,
         })
+    }
+
+    /// When the first of the servers began to run, in microseconds since 1970; 0 if none says so.
+    /// Those that do not answer are complained about where their records are asked for.
+    pub(super) async fn begun_us(&self) -> u64 {
+        let mut begun = Vec::new();
+        for client in &self.clients {
+            if let Ok(status) = client.ask::<Status>(&Request::Status).await {
+                begun.extend(time_us(&status.since));
+            }
+        }
+        begun.into_iter().min().unwrap_or(0)
     }
 
     /// Everything recorded so far. A server that does not answer is complained about; that none

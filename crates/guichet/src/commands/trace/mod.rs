@@ -8,6 +8,7 @@ mod export;
 mod follow;
 mod gather;
 mod one_line;
+mod since;
 mod wait;
 
 use guichet_trace::journey::JourneyId;

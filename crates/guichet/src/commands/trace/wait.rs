@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use guichet_trace::{Journey, Kind, State};
 
 use super::gather::Gathering;
-use super::{is_wanted, line, one_line};
+use super::{is_wanted, line, one_line, since};
 use crate::cli::TraceWait;
 use crate::output::{Failure, Message, Outcome, Output};
 
@@ -15,7 +15,8 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// What one server knows, the others have told within this time.
 const OTHERS_MOST: Duration = Duration::from_millis(500);
 
-/// Waits for the newest letter that is wanted; one that has come already counts.
+/// Waits for the newest letter that is wanted; one that has come already counts, if it began since
+/// the servers did or since the time asked for.
 pub(super) async fn run(
     args: &TraceWait,
     mut gathering: Gathering<'_>,
@@ -25,6 +26,7 @@ pub(super) async fn run(
     if wanted.to.is_none() && wanted.from.is_none() && wanted.message_id.is_none() {
         return Err(Failure::wrong(Message::new("journey-wait-for-what")));
     }
+    let earliest_us = since::earliest_us(args.since.as_deref(), &gathering).await?;
     let end = Instant::now() + Duration::from_secs(args.timeout);
     let mut handed_on = None;
     loop {
@@ -39,6 +41,7 @@ pub(super) async fn run(
         let letter = picture
             .journeys()
             .into_iter()
+            .filter(|journey| journey.start_us >= earliest_us)
             .rfind(|journey| journey.kind == Kind::Letter && is_wanted(journey, wanted));
         let Some(letter) = letter else {
             continue;
