@@ -5,14 +5,20 @@
 //! mailbox exists, a queue id) is a fake's word there and the real one's here: such a line must
 //! begin with the same status.
 
-#![allow(clippy::unwrap_used, reason = "a test may stop here")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test may stop here"
+)]
 
 mod harness;
+mod support;
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 use guichet_engine::tls::Authority;
@@ -21,6 +27,7 @@ use guichet_services::accounts::{Cost, password};
 use guichet_store::{Change, Options, Store};
 use guichet_trace::WallTime;
 use harness::instance::{Instance, free_port, real};
+use harness::smtp::Smtp;
 
 /// The password that the transcripts speak of.
 const PASSWORD: &str = "kanarienvogel";
@@ -48,7 +55,7 @@ impl Server {
         let ports: BTreeMap<_, _> = services.map(|service| (service, free_port())).into();
         let mut config = format!(
             "domains = [\"nord.test\"]\nhostname = \"mail.nord.test\"\n\
-             mail.clear_logins = {}\nnames.roots = [\"{}\"]\n",
+             trace.level = \"full\"\nmail.clear_logins = {}\nnames.roots = [\"{}\"]\n",
             setting.clear_logins,
             free_port(), // nobody is there, and nobody needs to be
         );
@@ -208,6 +215,52 @@ fn another_status_is_noticed() {
         }
     }
     assert!(changed > 30, "{changed}");
+}
+
+/// What the trace exports is such a transcript: played again, the same answers come.
+#[test]
+fn an_exported_dialogue_can_be_played_again() {
+    let server = Server::start(Setting {
+        certificate: false,
+        clear_logins: false,
+    });
+    let address = server.ports["smtp"];
+    let mut smtp = Smtp::open(address).unwrap();
+    smtp.envelope("x@far.test", &["alice@nord.test"]).unwrap();
+    let letter = "Subject: *stars*\r\n\r\n..a dot, a back\\slash, b\u{e9}\r\n";
+    smtp.body(letter).unwrap();
+    assert_eq!(smtp.end().unwrap().code, 250);
+    assert_eq!(smtp.ask("RCPT TO:<bob@nord.test>").unwrap().code, 503);
+    assert_eq!(smtp.ask("QUIT").unwrap().code, 221);
+    let exported = Duration::from_secs(10);
+    let text = support::eventually(exported, || {
+        let output = Command::new(env!("CARGO_BIN_EXE_guichet"))
+            .args(["trace", "export", "--format", "dialogue", "--config"])
+            .arg(server.instance.config())
+            .output()
+            .map_err(|error| error.to_string())?;
+        let text = String::from_utf8(output.stdout).map_err(|error| error.to_string())?;
+        match text.contains("S: 221") && text.contains("! closed") {
+            true => Ok(text),
+            false => Err(text),
+        }
+    });
+    let dialogue = text
+        .split("\n\n")
+        .find(|dialogue| dialogue.contains("far.test"))
+        .unwrap();
+    assert!(dialogue.contains("\\*stars\\*"), "{dialogue}");
+    let transcript = Transcript::parse(dialogue).unwrap();
+    let live = Live {
+        path: PathBuf::new(),
+        transcript,
+        service: "smtp",
+        setting: Setting {
+            certificate: false,
+            clear_logins: false,
+        },
+    };
+    play(&live, address).unwrap();
 }
 
 fn play(live: &Live, address: SocketAddr) -> Result<(), String> {

@@ -100,11 +100,11 @@ fn own_start_us(shown: &Shown<'_, '_>) -> u64 {
 
 /// The moment at which the first server had answered the matter's own messages.
 fn handed_in_us(begins: &Shown<'_, '_>, part: u32) -> u64 {
-    let own = begins
+    let mut own = begins
         .messages
         .iter()
         .filter(|message| message.part == part);
-    let answered = own.filter(|message| message.from == Role::Server).last();
+    let answered = own.rfind(|message| message.from == Role::Server);
     answered.map_or(begins.exchange.start_us, |message| message.time_us)
 }
 
