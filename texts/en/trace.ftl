@@ -24,6 +24,44 @@ trace-reason-panic = an error inside the program ended it
 trace-reason-tls = TLS could not be agreed on
 trace-reason-cut = it was cut off
 
+# What our own programs write into the records.
+trace-said-bytes = { $count } bytes
+trace-said-referral = referral: { $about }
+trace-said-no-record = { $about }: no such record
+trace-said-no-name = { $about }: no such name
+trace-said-truncated = { $about } truncated: ask over TCP
+trace-said-no-question = { $about } without a question
+trace-said-more = { $about }, and { $count } more
+trace-said-unreadable = { $size } bytes that are not a readable DNS message
+trace-said-request-refused = a request that is refused: { $why }
+trace-said-reply-refused = a reply that is refused: { $why }
+trace-said-continue = 100 the body may come
+trace-said-unwanted-body = a body that was not wanted
+trace-said-long-head = a head longer than allowed
+trace-said-long-line = a line longer than allowed
+trace-said-too-long = longer than allowed
+trace-said-empty-line = an empty line before a request
+trace-said-stream-end = the end of the stream
+trace-said-in-pieces = { $about } in pieces
+trace-said-before-greeting = (before the greeting)
+trace-said-no-command = (not a command)
+trace-said-long = (too long)
+trace-said-secret = (a secret)
+trace-said-port-silent = port { $port } does not answer: { $why }
+
+# What the operating system says of a connection, inside a sentence.
+trace-system-refused = the connection was refused
+trace-system-reset = the other side broke the connection
+trace-system-timed-out = nothing came in time
+trace-system-pipe = the other side had already closed
+trace-system-no-route = there is no way to that address
+trace-system-no-network = that network cannot be reached
+
+# What holds a letter up, in “the letter is …”.
+trace-state-deferred = put off
+trace-state-failed = undeliverable
+trace-state-refused = refused
+
 trace-story-handed = { $from } handed the letter for { $to } to { $server } ({ $port }), in clear.
 trace-story-handed-tls = { $from } handed the letter for { $to } to { $server } ({ $port }), through TLS.
 trace-story-refused = { $server } did not accept the letter: { $reason }.

@@ -24,6 +24,44 @@ trace-reason-panic = une erreur dans le programme y a mis fin
 trace-reason-tls = aucun accord sur TLS n’a été trouvé
 trace-reason-cut = il a été coupé
 
+# Ce que nos propres programmes écrivent dans la trace.
+trace-said-bytes = { $count } octets
+trace-said-referral = renvoi : { $about }
+trace-said-no-record = { $about } : pas d’enregistrement de ce type
+trace-said-no-name = { $about } : ce nom n’existe pas
+trace-said-truncated = { $about } tronquée : à redemander par TCP
+trace-said-no-question = { $about } sans question
+trace-said-more = { $about }, et { $count } de plus
+trace-said-unreadable = { $size } octets qui ne sont pas un message DNS lisible
+trace-said-request-refused = une requête refusée : { $why }
+trace-said-reply-refused = une réponse refusée : { $why }
+trace-said-continue = 100 le corps peut venir
+trace-said-unwanted-body = un corps dont on ne voulait pas
+trace-said-long-head = un en-tête plus long que permis
+trace-said-long-line = une ligne plus longue que permis
+trace-said-too-long = plus long que permis
+trace-said-empty-line = une ligne vide avant une requête
+trace-said-stream-end = la fin du flux
+trace-said-in-pieces = { $about } en morceaux
+trace-said-before-greeting = (avant les salutations)
+trace-said-no-command = (pas une commande)
+trace-said-long = (trop long)
+trace-said-secret = (un secret)
+trace-said-port-silent = le port { $port } ne répond pas : { $why }
+
+# Ce que le système dit d’une connexion, au milieu d’une phrase.
+trace-system-refused = la connexion a été refusée
+trace-system-reset = l’autre côté a rompu la connexion
+trace-system-timed-out = rien n’est venu à temps
+trace-system-pipe = l’autre côté avait déjà fermé
+trace-system-no-route = aucun chemin ne mène à cette adresse
+trace-system-no-network = ce réseau ne peut pas être atteint
+
+# Ce qui retient une lettre, dans « la lettre est dans l’état … ».
+trace-state-deferred = « remise à plus tard »
+trace-state-failed = « impossible à remettre »
+trace-state-refused = « refusée »
+
 trace-story-handed = { $from } a remis la lettre pour { $to } au serveur { $server } ({ $port }), en clair.
 trace-story-handed-tls = { $from } a remis la lettre pour { $to } au serveur { $server } ({ $port }), sous TLS.
 trace-story-refused = Le serveur { $server } n’a pas accepté la lettre : { $reason }.

@@ -314,6 +314,12 @@ pub(crate) fn submission(tape: &mut Tape) -> Hop {
     )
 }
 
+/// A person's program and a server, whatever they speak.
+pub(crate) fn one_to_one(tape: &mut Tape, protocol: (&'static str, Transport)) -> Hop {
+    let client = end(PERSON, "", "guichet", "127.0.0.1:50009");
+    tape.open(protocol, Some(client), Some(SUD_WEB), "", &[])
+}
+
 /// Alice's program hands in a letter, the dialogue's part 1.
 pub(crate) fn submit(tape: &mut Tape) -> Hop {
     let hop = submission(tape);

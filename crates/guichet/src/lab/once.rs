@@ -5,6 +5,7 @@ use std::time::Duration;
 use guichet_proto::common::sasl::Credentials;
 use guichet_trace::render::diagram::{Style, diagram};
 use guichet_trace::render::list::{Detail, Step, steps};
+use guichet_trace::render::reason;
 use guichet_trace::render::story::story;
 use guichet_trace::{Journey, Kind, State};
 
@@ -83,7 +84,7 @@ async fn letter(lab: &Lab, manner: &Manner<'_>, played: &mut Played) -> Result<(
     let submitted = submit::submit(&world, &submission(&world, alice)?, &draft)
         .await
         .map_err(|why| failed_at("1", why))?;
-    let arrived = arrival(lab, &submitted.message_id).await;
+    let arrived = arrival(lab, manner, &submitted.message_id).await;
     if let Err(why) = arrived {
         tell(lab, manner, played, |journey| {
             journey.message_id == Some(&submitted.message_id)
@@ -226,7 +227,7 @@ fn has(journey: &Journey<'_, '_>, exchange: guichet_trace::ExchangeId) -> bool {
 }
 
 /// Waits until the letter lies in the mailbox; the first failed attempt ends the waiting.
-async fn arrival(lab: &Lab, message_id: &str) -> Result<(), Message> {
+async fn arrival(lab: &Lab, manner: &Manner<'_>, message_id: &str) -> Result<(), Message> {
     let deadline = tokio::time::Instant::now() + ARRIVAL_MOST;
     loop {
         let stand = lab.recording.look(|view| {
@@ -235,18 +236,14 @@ async fn arrival(lab: &Lab, message_id: &str) -> Result<(), Message> {
             let journey = journeys
                 .iter()
                 .find(|it| it.message_id == Some(message_id))?;
-            Some((journey.state.word(), reason(journey)))
+            Some((journey.state.word(), why(journey)))
         });
         match stand {
             Some((state, _)) if state == State::Delivered.word() => return Ok(()),
-            Some((state, why))
-                if [State::Deferred, State::Failed, State::Refused]
-                    .iter()
-                    .any(|bad| bad.word() == state) =>
-            {
+            Some((state, why)) if let Some(key) = stopped(&state) => {
                 return Err(Message::new("lab-letter-stopped")
-                    .with("state", state)
-                    .with("why", why));
+                    .with("state", Message::new(key))
+                    .with("why", reason(&why, manner.texts)));
             }
             _ if tokio::time::Instant::now() > deadline => {
                 return Err(Message::new("lab-letter-late"));
@@ -256,8 +253,19 @@ async fn arrival(lab: &Lab, message_id: &str) -> Result<(), Message> {
     }
 }
 
+/// What a state is called in which a letter does not move on by itself.
+fn stopped(state: &str) -> Option<&'static str> {
+    let keys = [
+        (State::Deferred, "trace-state-deferred"),
+        (State::Failed, "trace-state-failed"),
+        (State::Refused, "trace-state-refused"),
+    ];
+    let found = keys.into_iter().find(|(bad, _)| bad.word() == state);
+    found.map(|(_, key)| key)
+}
+
 /// Why a letter stands where it stands: the last such fact noted.
-fn reason(journey: &Journey<'_, '_>) -> String {
+fn why(journey: &Journey<'_, '_>) -> String {
     let notes = journey
         .selection
         .exchanges

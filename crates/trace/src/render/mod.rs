@@ -8,7 +8,11 @@ pub mod list;
 pub mod mermaid;
 mod packets;
 pub mod pcapng;
+mod said;
 pub mod story;
+
+pub use said::reason;
+pub(crate) use said::said;
 
 use alloc::string::String;
 
@@ -36,7 +40,7 @@ pub(crate) fn line(message: &Message<'_>) -> String {
 
 /// A message's line, and that it is only remembered where it is.
 pub(crate) fn told(shown: &Shown<'_, '_>, message: &Message<'_>, words: &dyn Words) -> String {
-    let mut told = line(message);
+    let mut told = said(shown.exchange, message, words);
     if shown.remembered {
         told.push_str(" (");
         told.push_str(&words.say("trace-remembered", &[]));
@@ -46,16 +50,16 @@ pub(crate) fn told(shown: &Shown<'_, '_>, message: &Message<'_>, words: &dyn Wor
 }
 
 /// How an exchange ended, in words fit for a terminal.
-pub(crate) fn end_words(reason: &str, text: &str, words: &dyn Words) -> String {
+pub(crate) fn end_words(word: &str, text: &str, words: &dyn Words) -> String {
     words.say(
         "trace-ended",
-        &[("reason", &reason_words(reason, text, words))],
+        &[("reason", &reason_words(word, text, words))],
     )
 }
 
 /// Why it ended: the word of its ending in the reader's language, and what the system said.
-pub(crate) fn reason_words(reason: &str, text: &str, words: &dyn Words) -> String {
-    let key = match reason {
+pub(crate) fn reason_words(word: &str, text: &str, words: &dyn Words) -> String {
+    let key = match word {
         "reset" => "trace-reason-reset",
         "timeout" => "trace-reason-timeout",
         "stopped" => "trace-reason-stopped",
@@ -65,12 +69,13 @@ pub(crate) fn reason_words(reason: &str, text: &str, words: &dyn Words) -> Strin
         "panic" => "trace-reason-panic",
         "tls" => "trace-reason-tls",
         "cut" => "trace-reason-cut",
-        _ => return visible(if text.is_empty() { reason } else { text }),
+        _ if text.is_empty() => return visible(word),
+        _ => return reason(text, words),
     };
     let mut said = words.say(key, &[]);
     if !text.is_empty() {
         said.push_str(" (");
-        said.push_str(&visible(text));
+        said.push_str(&reason(text, words));
         said.push(')');
     }
     said

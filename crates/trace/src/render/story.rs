@@ -10,7 +10,7 @@ use crate::journey::{Journey, Kind};
 use crate::lanes::{Lane, lanes};
 use crate::purpose;
 use crate::record::Role;
-use crate::render::{line, reason_words};
+use crate::render::{line, reason, reason_words, said};
 use crate::shown::Shown;
 use crate::text::visible;
 use crate::words::{Words, port};
@@ -136,14 +136,21 @@ impl<'t, 'p, 'v> Teller<'t, 'p, 'v> {
             .iter()
             .filter(|shown| askers.contains(&self.lanes(shown).0));
         // The last that brought something: a host's second kind of address is often not there.
-        let answers: Vec<String> = own
-            .flat_map(|shown| shown.messages.iter().filter(answers).map(line))
-            .collect();
+        let of = |shown: &&'t Shown<'p, 'v>| {
+            let shown = *shown;
+            shown
+                .messages
+                .iter()
+                .filter(answers)
+                .map(move |it| (shown, it))
+        };
+        let answers: Vec<_> = own.flat_map(of).collect();
         let brought = answers
             .iter()
-            .rfind(|answer| !answer.ends_with("no such record"));
-        if let Some(answer) = brought.or(answers.last()) {
-            self.say("trace-story-answer", &[("answer", &sentence_part(answer))]);
+            .rfind(|(_, answer)| !answer.text.ends_with("no such record"));
+        if let Some((shown, answer)) = brought.or(answers.last()) {
+            let answer = sentence_part(&said(shown.exchange, answer, self.words));
+            self.say("trace-story-answer", &[("answer", &answer)]);
         }
     }
 
@@ -199,8 +206,8 @@ impl<'t, 'p, 'v> Teller<'t, 'p, 'v> {
             (Stand::Failed, "trace-story-failed"),
         ] {
             for (_, words) in stands.values().filter(|(stand, _)| *stand == wanted) {
-                let reason = sentence_part(&visible(words));
-                self.say(key, &[("reason", &reason)]);
+                let why = sentence_part(&reason(words, self.words));
+                self.say(key, &[("reason", &why)]);
             }
         }
         let failed = stands.values().any(|(stand, _)| *stand == Stand::Failed);
@@ -264,7 +271,8 @@ impl<'t, 'p, 'v> Teller<'t, 'p, 'v> {
             ("page", &*page),
         ];
         self.say("trace-story-page", &args);
-        let reply = facts::root_messages(self.journey).find(answers).map(line);
+        let reply = facts::root_messages(self.journey).find(answers);
+        let reply = reply.map(|reply| said(root.exchange, reply, self.words));
         match reply {
             Some(status) => self.say("trace-story-page-reply", &[("status", &status)]),
             None => self.say("trace-story-no-reply", &[]),
@@ -313,7 +321,8 @@ impl<'t, 'p, 'v> Teller<'t, 'p, 'v> {
         if !walk.is_empty() {
             self.say("trace-story-walk", &[("servers", &walk.join(", "))]);
         }
-        match root.messages.iter().find(answers).map(line) {
+        let answer = root.messages.iter().find(answers);
+        match answer.map(|answer| said(root.exchange, answer, self.words)) {
             Some(answer) => self.say("trace-story-answer", &[("answer", &answer)]),
             None => self.say("trace-story-no-reply", &[]),
         }

@@ -4,6 +4,7 @@ mod joins;
 mod journeys;
 mod renderings;
 mod soup;
+mod spoken;
 
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
