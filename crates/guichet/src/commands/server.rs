@@ -5,7 +5,7 @@ use guichet_trace::visible;
 use super::asking::Asking;
 use crate::cli::Global;
 use crate::control::Request;
-use crate::control::requests::{Reloaded, ServiceStatus, Status};
+use crate::control::requests::{OrganisationStatus, Reloaded, ServiceStatus, Status};
 use crate::output::{Failure, Outcome, Output};
 
 /// Says what runs.
@@ -82,21 +82,10 @@ fn show(status: &Status, output: &Output<'_>) -> Outcome {
             ("since", &visible(&status.since)),
         ],
     ))?;
-    for organisation in &status.organisations {
-        let domain = visible(&organisation.domain);
-        let line = match organisation.pid {
-            Some(pid) => output.say(
-                "control-status-organisation",
-                &[("domain", &domain), ("pid", &pid.to_string())],
-            ),
-            None => output.say("control-status-dead", &[("domain", &domain)]),
-        };
-        output.line(&format!("  {line}"))?;
-    }
-    status
-        .services
-        .iter()
-        .try_for_each(|service| show_service(service, output))?;
+    let mut services = status.services.iter();
+    services.try_for_each(|service| show_service(service, "  ", output))?;
+    let mut organisations = status.organisations.iter();
+    organisations.try_for_each(|organisation| show_organisation(organisation, output))?;
     output.line(&output.say(
         "control-status-queue",
         &[("count", &status.queued.to_string())],
@@ -107,7 +96,29 @@ fn show(status: &Status, output: &Output<'_>) -> Outcome {
         .try_for_each(|warning| output.line(&warning.said(output.texts)))
 }
 
-fn show_service(service: &ServiceStatus, output: &Output<'_>) -> Outcome {
+/// One organisation of a lab: its process, its services, its warnings.
+fn show_organisation(organisation: &OrganisationStatus, output: &Output<'_>) -> Outcome {
+    let domain = visible(&organisation.domain);
+    let line = match organisation.pid {
+        Some(pid) => output.say(
+            "control-status-organisation",
+            &[("domain", &domain), ("pid", &pid.to_string())],
+        ),
+        None => output.say("control-status-dead", &[("domain", &domain)]),
+    };
+    output.line(&format!("  {line}"))?;
+    let Some(status) = &organisation.status else {
+        return Ok(());
+    };
+    let mut services = status.services.iter();
+    services.try_for_each(|service| show_service(service, "    ", output))?;
+    status
+        .warnings
+        .iter()
+        .try_for_each(|warning| output.line(&format!("    {}", warning.said(output.texts))))
+}
+
+fn show_service(service: &ServiceStatus, indent: &str, output: &Output<'_>) -> Outcome {
     let name = visible(&service.service);
     let addresses = visible(&service.addresses.join(", "));
     let state = match service.addresses.is_empty() {
@@ -121,9 +132,9 @@ fn show_service(service: &ServiceStatus, output: &Output<'_>) -> Outcome {
             ],
         ),
     };
-    output.line(&format!("  {name:12} {state}"))?;
+    output.line(&format!("{indent}{name:12} {state}"))?;
     match &service.remark {
-        Some(remark) => output.line(&format!("  {:12} {}", "", remark.said(output.texts))),
+        Some(remark) => output.line(&format!("{indent}{:12} {}", "", remark.said(output.texts))),
         None => Ok(()),
     }
 }

@@ -178,6 +178,9 @@ pub struct OrganisationStatus {
     pub domain: String,
     /// Its process; absent if it does not run.
     pub pid: Option<u32>,
+    /// What it says of itself; absent if it does not answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<Status>,
 }
 
 /// How a stop went.

@@ -2,14 +2,19 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use guichet_trace::render::json::timestamp;
 
-use super::Lab;
-use crate::control::requests::{Done, OrganisationStatus, Request, Status, Stopped};
+use super::{Lab, Running};
+use crate::control::requests::{Done, OrganisationStatus, Request, ServiceStatus, Status, Stopped};
 use crate::control::server::{Answer, Handler, Stream};
 use crate::output::Message;
 use crate::serve::handler::{records, submit, value};
+
+/// An organisation that hangs must not keep the lab from answering.
+const STATUS_MOST: Duration = Duration::from_secs(1);
 
 impl Handler for Lab {
     fn handle<'a>(
@@ -44,7 +49,7 @@ impl Lab {
                 value(&Done {})
             }
             Request::OrganisationStart { name } => {
-                let named = |running: &&std::sync::Arc<super::Running>| {
+                let named = |running: &&std::sync::Arc<Running>| {
                     running.organisation.name == name || running.organisation.domain == name
                 };
                 let running = self
@@ -60,21 +65,51 @@ impl Lab {
         }
     }
 
-    /// The lab's own state; the organisations answer for themselves.
+    /// The lab's own state, and what each organisation says of itself.
     async fn status(&self) -> Answer {
-        let organisations = self.running.iter().map(|running| OrganisationStatus {
-            domain: running.organisation.domain.clone(),
-            pid: Some(running.pid()).filter(|&pid| pid != 0),
-        });
+        let mut organisations = Vec::new();
+        for running in &self.running {
+            organisations.push(status_of(running).await);
+        }
+        let own = organisations.iter().filter_map(|it| it.status.as_ref());
+        let queued = own.map(|status| status.queued).sum();
         value(&Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             pid: std::process::id(),
             since: timestamp(self.since.0),
             domains: Vec::new(),
-            services: Vec::new(),
-            queued: 0,
+            services: self.services(),
+            queued,
             warnings: Vec::new(),
-            organisations: organisations.collect(),
+            organisations,
         })
+    }
+
+    /// The lab's own name servers and the watch address.
+    fn services(&self) -> Vec<ServiceStatus> {
+        let listeners = self.server.listeners();
+        let services = listeners.iter().map(|listener| ServiceStatus {
+            service: listener.settings.service.to_string(),
+            addresses: vec![listener.local.to_string()],
+            connections: listener.open.load(Ordering::Relaxed) as u64,
+            turned_away: listener.refused.load(Ordering::Relaxed),
+            remark: None,
+        });
+        services.collect()
+    }
+}
+
+async fn status_of(running: &Running) -> OrganisationStatus {
+    let pid = Some(running.pid()).filter(|&pid| pid != 0);
+    let control = running.control();
+    let asked = tokio::time::timeout(STATUS_MOST, control.ask(&Request::Status));
+    let status = match pid {
+        Some(_) => asked.await.ok().and_then(Result::ok),
+        None => None,
+    };
+    OrganisationStatus {
+        domain: running.organisation.domain.clone(),
+        pid,
+        status,
     }
 }
