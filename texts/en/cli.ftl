@@ -26,6 +26,8 @@ cli-lab-start = Starts an organisation again that has died.
 cli-lab-reset = Forgets everything in the lab's folder: mail, accounts, pages, zones.
 cli-lab-status = Says what runs.
 cli-lab-help = Prints every address of the lab that runs.
+cli-fault = Has something go wrong on purpose in the lab that runs.
+    .spec = What: stop=sud stops an organisation, stop=sud.smtp one of its services
 cli-serve = Runs the services of the configured domains until it is told to stop.
     .parent = Process to end with
 cli-init = Writes what a new domain begins with, makes its store and first account, and says what to tell the registrar.

@@ -1,6 +1,7 @@
 # The socket through which commands speak to a running server.
 control-none = No server was found: there is no guichet.toml in this folder, and no lab of yours runs. Start one, or name one with --dir, --config or --control.
 control-nobody = No server answers at { $path } ({ $why }). Start it, or name another with --dir, --config or --control.
+control-organisation-down = { $domain } does not run; start it again with `guichet lab start { $name }`.
 control-broken = The conversation over { $path } broke off: { $why }.
 control-foreign = The socket { $path } belongs to another user's program; nothing was said to it.
 control-garbled = The server at { $path } answers what this program does not understand ({ $detail }). Are they of the same version?

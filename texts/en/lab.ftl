@@ -5,6 +5,8 @@ lab-running = A lab runs in { $dir } already. Stop it with `guichet lab stop`, o
 lab-zone = The lab's own zone { $zone } is faulty: { $why }.
 lab-organisation-failed = { $domain } did not start: { $why } Its log: { $log }.
 lab-fault-unknown = { $spec } is not a fault the lab knows. Try stop=sud or stop=sud.smtp, for example.
+lab-fault-organisation = { $name } is stopped. `guichet lab start { $name }` starts it again.
+lab-fault-service = { $name } no longer answers for { $service }. It does again once { $name } is stopped and started: `guichet fault stop={ $name }`, then `guichet lab start { $name }`.
 lab-not-here = The lab itself cannot do this; ask one of its organisations with --org.
 lab-letter-subject = Hello from the north
 lab-letter-text = Hello Bob, this letter went from my program to our server, from there to yours, and waited in your mailbox.

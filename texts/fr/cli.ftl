@@ -26,6 +26,8 @@ cli-lab-start = Relance une organisation qui est morte.
 cli-lab-reset = Oublie tout ce que contient le dossier du laboratoire : courrier, comptes, pages, zones.
 cli-lab-status = Dit ce qui tourne.
 cli-lab-help = Affiche toutes les adresses du laboratoire qui tourne.
+cli-fault = Provoque une panne dans le laboratoire qui tourne.
+    .spec = Laquelle : stop=sud arrête une organisation, stop=sud.smtp l’un de ses services
 cli-serve = Fait tourner les services des domaines configurés jusqu’à l’ordre d’arrêt.
     .parent = Processus avec lequel finir
 cli-init = Écrit ce qu’il faut à un nouveau domaine, crée son dépôt et son premier compte, et dit ce qu’il faut déclarer au bureau d’enregistrement.

@@ -1,6 +1,7 @@
 # La socket par laquelle les commandes parlent à un serveur en marche.
 control-none = Aucun serveur trouvé : il n’y a pas de guichet.toml dans ce dossier, et aucun de vos laboratoires ne tourne. Démarrez-en un, ou indiquez-en un avec --dir, --config ou --control.
 control-nobody = Aucun serveur ne répond à { $path } ({ $why }). Démarrez-le, ou indiquez-en un autre avec --dir, --config ou --control.
+control-organisation-down = { $domain } ne tourne pas ; relancez-le avec `guichet lab start { $name }`.
 control-broken = La conversation par { $path } s’est interrompue : { $why }.
 control-foreign = La socket { $path } appartient au programme d’un autre utilisateur ; rien ne lui a été dit.
 control-garbled = Le serveur de { $path } répond ce que ce programme ne comprend pas ({ $detail }). Sont-ils de la même version ?

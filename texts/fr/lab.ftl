@@ -5,6 +5,8 @@ lab-running = Un laboratoire tourne déjà dans { $dir }. Arrêtez-le avec `guic
 lab-zone = La zone { $zone } du laboratoire est incorrecte : { $why }.
 lab-organisation-failed = { $domain } n’a pas démarré : { $why } Son journal : { $log }.
 lab-fault-unknown = { $spec } n’est pas une panne que le laboratoire connaît. Essayez par exemple stop=sud ou stop=sud.smtp.
+lab-fault-organisation = { $name } est arrêté. `guichet lab start { $name }` le relance.
+lab-fault-service = { $name } ne répond plus pour { $service }. Il le fera de nouveau une fois arrêté et relancé : `guichet fault stop={ $name }`, puis `guichet lab start { $name }`.
 lab-not-here = Le laboratoire lui-même ne peut pas faire cela ; demandez-le à l’une de ses organisations avec --org.
 lab-letter-subject = Bonjour du nord
 lab-letter-text = Bonjour Bob, cette lettre est allée de mon programme à notre serveur, de là au vôtre, et elle a attendu dans votre boîte.

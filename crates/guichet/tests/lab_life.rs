@@ -189,3 +189,103 @@ fn an_open_stream_of_events_is_ended_at_the_stop() {
     assert_eq!(lab.ended(Duration::from_secs(10)), Some(0));
     assert!(begun.elapsed() < Duration::from_secs(4), "{begun:?}");
 }
+
+#[test]
+fn a_fault_stops_what_it_names_and_the_other_goes_on() {
+    let lab = Lab::start(&[]);
+    let guichet = |words: &[&str]| run(lab.guichet().args(words));
+    let listens = |name: &str| TcpStream::connect(lab.service("sud.test", name)).is_ok();
+
+    for wrong in ["stop=ouest", "stop=sud.fax", "rain=50%", ""] {
+        let refused = guichet(&["fault", wrong]);
+        assert_eq!(refused.code, Some(2), "{refused:#?}");
+        refused.says("is not a fault the lab knows");
+    }
+    assert!(listens("smtp") && listens("http"));
+    guichet(&["fault", "stop=sud.smtp"])
+        .well()
+        .says("no longer answers for smtp");
+    assert!(!listens("smtp") && listens("http"));
+    guichet(&["fault", "stop=sud", "--lang", "fr"])
+        .well()
+        .says("sud est arrêté");
+    assert!(!listens("http"));
+    assert!(!runs(instances(&lab)[1]));
+
+    // Whoever asks both is answered by the one that runs, and told how to get the other back.
+    for both in [["queue", "list"], ["account", "list"]] {
+        let asked = guichet(&both).well();
+        assert_eq!(
+            asked.err.lines().find(|line| line.contains("sud")),
+            Some("sud.test does not run; start it again with `guichet lab start sud`.")
+        );
+    }
+    guichet(&["account", "list"]).says("alice@nord.test");
+    let alone = guichet(&["account", "show", "bob@sud.test"]);
+    assert_eq!(alone.code, Some(1), "{alone:#?}");
+    alone.says("sud.test does not run;");
+
+    guichet(&["lab", "start", "sud"]).well();
+    assert!(listens("smtp") && listens("http"));
+    guichet(&["account", "list"])
+        .well()
+        .says("bob@sud.test")
+        .does_not_say("does not run");
+}
+
+#[test]
+fn a_fault_needs_a_lab() {
+    let home = tempfile::tempdir().unwrap();
+    let nowhere = run(support::guichet(home.path()).args(["fault", "stop=sud"]));
+    assert_eq!(nowhere.code, Some(1), "{nowhere:#?}");
+
+    let lab = Lab::start(&[]);
+    let nord = Path::new(lab.organisation("nord.test")["config"].as_str().unwrap());
+    let server = run(lab
+        .guichet()
+        .args(["fault", "stop=sud", "--config"])
+        .arg(nord));
+    assert_eq!(server.code, Some(1), "{server:#?}");
+
+    // Killed, it leaves its file behind.
+    signal(lab.pid(), Signal::KILL);
+    let gone = eventually(Duration::from_secs(10), || {
+        let ran = run(lab.guichet().args(["queue", "list"]));
+        let gone = ran.code == Some(1) && ran.err.contains("There is no lab in");
+        match gone {
+            true => Ok(ran),
+            false => Err(format!("{ran:?}")),
+        }
+    });
+    gone.does_not_say("lab start");
+}
+
+#[test]
+fn its_status_names_every_service_and_address() {
+    let lab = Lab::start(&[]);
+    let expected = |domain: &str| {
+        let services = lab.organisation(domain)["services"].as_object().unwrap();
+        let addresses = services.values().map(|address| address.as_str().unwrap());
+        addresses
+            .map(|address| {
+                address
+                    .trim_start_matches("http://")
+                    .trim_end_matches('/')
+                    .to_owned()
+            })
+            .collect::<Vec<_>>()
+    };
+    for words in [&["lab", "status"][..], &["status"]] {
+        let status = run(lab.guichet().args(words)).well();
+        for address in expected("nord.test").iter().chain(&expected("sud.test")) {
+            status.says(&format!("{address} "));
+        }
+        status
+            .says(&lab.resolver().to_string())
+            .says("No mail waits.");
+    }
+    let status = run(lab.guichet().args(["lab", "status", "--json"])).well();
+    let status: serde_json::Value = serde_json::from_str(&status.out).unwrap();
+    let sud = &status["organisations"][1];
+    assert_eq!(sud["status"]["pid"], sud["pid"], "{status}");
+}

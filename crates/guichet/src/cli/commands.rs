@@ -14,6 +14,8 @@ pub enum Command {
     Serve(Serve),
     /// The files a new domain begins with.
     Init(Init),
+    /// Something goes wrong on purpose in the lab that runs.
+    Fault(Fault),
     /// What runs.
     Status,
     /// Stops the running server or lab.
@@ -94,6 +96,14 @@ pub enum LabCommand {
     Status,
     /// All addresses.
     Help,
+}
+
+/// Arguments of `fault`.
+#[derive(Debug, Args)]
+pub struct Fault {
+    /// What goes wrong, as `lab --fault` takes it.
+    #[arg(value_name = "SPEC")]
+    pub spec: String,
 }
 
 /// Arguments of `serve`.

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::cli::Global;
 use crate::control::requests::{Done, is_not_found};
 use crate::control::{Instances, Request, find};
-use crate::output::{Failure, Outcome, Output};
+use crate::output::{Failure, Message, Outcome, Output};
 
 /// The servers a command asks, and where it says what they answer.
 pub(super) struct Asking<'o> {
@@ -52,7 +52,7 @@ impl<'o> Asking<'o> {
             }
         }
         match refusal {
-            Some(message) => Err(Failure::Failed(message)),
+            Some(message) => Err(Failure::Failed(self.no_lab().unwrap_or(message))),
             None => Err(Failure::Told),
         }
     }
@@ -98,6 +98,9 @@ impl<'o> Asking<'o> {
         }
         match (answers.is_empty(), refusals.pop()) {
             (true, Some(last)) => {
+                if let Some(message) = self.no_lab() {
+                    return Err(Failure::Failed(message));
+                }
                 refusals.iter().for_each(|other| self.output.warn(other));
                 Err(Failure::Failed(last))
             }
@@ -108,6 +111,15 @@ impl<'o> Asking<'o> {
                     .for_each(|message| self.output.warn(message));
                 Ok(answers)
             }
+        }
+    }
+
+    /// That not only its organisations but the lab itself is gone: killed, it left its file behind.
+    fn no_lab(&self) -> Option<Message> {
+        let lab = self.instances.lab.as_ref()?;
+        match std::os::unix::net::UnixStream::connect(&lab.control) {
+            Ok(_) => None,
+            Err(_) => Some(Message::new("lab-none").with("dir", lab.dir.as_path())),
         }
     }
 

@@ -10,6 +10,7 @@ mod domain;
 mod echo;
 mod errand;
 mod explain;
+mod fault;
 mod fetch;
 mod get;
 mod init;
@@ -43,6 +44,7 @@ pub fn run(cli: Cli, output: &Output<'_>) -> Outcome {
         Command::Lab(args) => lab::run(args, global, output),
         Command::Serve(args) => serve::run(&args, global, output),
         Command::Init(args) => init::run(&args, global, output),
+        Command::Fault(args) => wait(fault::run(&args, global, output)),
         Command::Status => wait(server::status(global, output)),
         Command::Stop => wait(server::stop(global, output)),
         Command::Reload => wait(server::reload(global, output)),

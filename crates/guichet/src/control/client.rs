@@ -22,10 +22,15 @@ const END_WITHIN: Timespec = Timespec {
     tv_nsec: 0,
 };
 
+/// An organisation of a lab does not run.
+const ORGANISATION_DOWN: &str = "control-organisation-down";
+
 /// A server's control socket.
 #[derive(Clone, Debug)]
 pub struct Client {
     path: PathBuf,
+    /// The organisation of a lab whose server it is: its domain.
+    organisation: Option<String>,
 }
 
 /// The results of a request as they come.
@@ -49,7 +54,18 @@ pub enum Next {
 impl Client {
     /// Speaks to the server with its control socket at `path`.
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into() }
+        Self {
+            path: path.into(),
+            organisation: None,
+        }
+    }
+
+    /// Speaks to the server of an organisation of a lab, which can start it again.
+    pub fn of_organisation(path: impl Into<PathBuf>, domain: &str) -> Self {
+        Self {
+            path: path.into(),
+            organisation: Some(domain.to_owned()),
+        }
     }
 
     /// Where it speaks to.
@@ -122,8 +138,14 @@ impl Client {
     }
 
     fn nobody(&self, error: &io::Error) -> Message {
-        let key = match error.kind() {
-            io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => "control-nobody",
+        let key = match (error.kind(), &self.organisation) {
+            (io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused, Some(domain)) => {
+                let name = domain.split('.').next().unwrap_or_default();
+                return Message::new(ORGANISATION_DOWN)
+                    .with("domain", domain.as_str())
+                    .with("name", name);
+            }
+            (io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused, None) => "control-nobody",
             _ => "control-broken",
         };
         Message::new(key)

@@ -236,8 +236,12 @@ fn in_folder(dir: &Path) -> Result<Instances, Failure> {
 }
 
 fn of_lab(lab: LabContract) -> Result<Instances, Failure> {
-    let servers = lab.organisations.iter().map(|org| instance(&org.config));
-    let servers = servers.collect::<Result<_, _>>()?;
+    let servers = lab.organisations.iter().map(|organisation| {
+        let mut found = instance(&organisation.config)?;
+        found.control = Client::of_organisation(found.control.path(), &organisation.domain);
+        Ok(found)
+    });
+    let servers = servers.collect::<Result<_, Failure>>()?;
     Ok(Instances {
         lab: Some(lab),
         servers,

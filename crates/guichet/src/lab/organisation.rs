@@ -104,7 +104,8 @@ impl Running {
 
     /// Its control socket.
     pub fn control(&self) -> Client {
-        Client::new(self.organisation.folder.join("control.sock"))
+        let path = self.organisation.folder.join("control.sock");
+        Client::of_organisation(path, &self.organisation.domain)
     }
 
     /// Starts it unless it runs, also after it has died or was stopped.
