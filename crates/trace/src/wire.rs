@@ -17,6 +17,8 @@ pub struct Wire<'v> {
     pub bytes: Cow<'v, [u8]>,
     /// How many more there were that were not kept.
     pub missing: u64,
+    /// What must stand behind the bytes of a body that was cut, for a reader to see its end.
+    pub end: &'static [u8],
     /// The bytes are not a record: the message's text stands in for them.
     pub is_text: bool,
 }
@@ -28,6 +30,7 @@ pub fn wire<'v>(exchange: &Exchange<'v>, message: &Message<'v>) -> Wire<'v> {
         return Wire {
             bytes: text.into(),
             missing: 0,
+            end: b"",
             is_text: true,
         };
     }
@@ -44,6 +47,7 @@ pub fn wire<'v>(exchange: &Exchange<'v>, message: &Message<'v>) -> Wire<'v> {
     Wire {
         bytes,
         missing,
+        end: b"",
         is_text: false,
     }
 }
@@ -67,6 +71,7 @@ fn dot_body<'v>(message: &Message<'v>) -> Wire<'v> {
     Wire {
         bytes: bytes.into(),
         missing,
+        end: if whole { b"" } else { END },
         is_text: false,
     }
 }

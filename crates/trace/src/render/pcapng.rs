@@ -31,7 +31,8 @@ const OPTION_TSRESOL: u16 = 9;
 const NOTICE: &str = "Reconstructed from Guichet's trace of messages. What the messages say is as \
     recorded (in clear, secrets masked). Addresses and client ports are real; servers stand on the \
     protocols' standard ports. TCP segments, sequence numbers, acknowledgements, IP headers and \
-    checksums were not captured: they are made up to fit. What followed STARTTLS or STLS is shown \
+    checksums were not captured: they are made up to fit. Of long messages only the beginning is \
+    kept: the packet's comment says how much is left out. What followed STARTTLS or STLS is shown \
     as a connection of its own.";
 
 /// The capture file of a selection; `journey` adds its steps to the packets' comments.
@@ -155,7 +156,13 @@ fn with_caveat(comment: String, wire: &Wire<'_>) -> String {
     if wire.is_text {
         format!("{comment}: the bytes were not kept, this is what the trace says of them")
     } else if wire.missing > 0 {
-        format!("{comment}: {} more bytes were not kept", wire.missing)
+        let missing = wire.missing;
+        let end = if wire.end.is_empty() {
+            ""
+        } else {
+            "; its end is put right behind what was kept"
+        };
+        format!("{comment}: not kept whole, {missing} more bytes are left out{end}")
     } else {
         comment
     }
@@ -217,12 +224,14 @@ impl Stream<'_> {
     fn say(&mut self, message: &Message<'_>, wire: &Wire<'_>, comment: String) {
         self.now_us = self.now_us.max(message.time_us);
         let mut comment = comment;
-        for content in wire.bytes.chunks(SEGMENT_MAX_BYTES) {
+        // What was not kept is left out of the count too: a gap would be read as packets lost.
+        let end = if wire.missing > 0 { wire.end } else { b"" };
+        let chunks = wire.bytes.chunks(SEGMENT_MAX_BYTES);
+        for content in chunks.chain(end.chunks(SEGMENT_MAX_BYTES)) {
             self.segment(message.from, PSH | ACK, content, &comment);
             self.advance(message.from, content.len() as u64);
             comment.clear();
         }
-        self.advance(message.from, wire.missing);
         self.segment(message.from.other(), ACK, &[], "");
     }
 
