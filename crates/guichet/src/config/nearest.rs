@@ -1,7 +1,8 @@
 //! The known word that somebody probably meant.
 
 /// The nearest of `known` to `word`: the least edits, and at most one for every three characters
-/// (two for short words). A word that stands alone may also name the last part of a dotted one.
+/// (two for short words); of those equally near, first one that begins alike: the first letter is
+/// seldom the wrong one. A word that stands alone may also name the last part of a dotted one.
 pub fn nearest<S: AsRef<str>>(word: &str, known: impl IntoIterator<Item = S>) -> Option<String> {
     let most = (word.chars().count() / 3).max(2);
     known
@@ -11,11 +12,13 @@ pub fn nearest<S: AsRef<str>>(word: &str, known: impl IntoIterator<Item = S>) ->
             let last = candidate.rsplit('.').next().unwrap_or_default();
             let own = word.rsplit('.').next().unwrap_or_default();
             let moved = if last == own { most } else { usize::MAX };
-            (distance(word, candidate).min(moved), candidate.to_owned())
+            let edits = distance(word, candidate).min(moved);
+            let other_start = candidate.chars().next() != word.chars().next();
+            (edits, other_start, candidate.to_owned())
         })
-        .filter(|(edits, candidate)| *edits <= most && *edits < candidate.chars().count())
+        .filter(|(edits, _, candidate)| *edits <= most && *edits < candidate.chars().count())
         .min()
-        .map(|(_, candidate)| candidate)
+        .map(|(_, _, candidate)| candidate)
 }
 
 /// How many characters must be put in, taken out, replaced or swapped with their neighbour.
@@ -57,6 +60,10 @@ mod tests {
             Some("mail.size_bytes_most")
         );
         assert_eq!(found("mail.expire").as_deref(), Some("mail.queue.expire"));
+        // A swap is one edit as another letter is; the first letter decides.
+        assert_eq!(nearest("mial", ["dial", "mail"]).as_deref(), Some("mail"));
+        assert_eq!(nearest("dail", ["mail", "dial"]).as_deref(), Some("dial"));
+        assert_eq!(distance("mial", "mail"), 1);
         assert_eq!(found("xyzzy"), None);
         assert_eq!(found(""), None);
     }
