@@ -9,7 +9,8 @@ init-done =
     {"  "}{ $config }  the configuration, every key explained
     {"  "}{ $zone }  its names
     {"  "}{ $site }/  its web site
-    {"  "}{ $store }/  the store, with the account { $login }
+    {"  "}{ $store }/  the store, with the account { $login },
+    {"    "}to which { $aliases } lead, too (`guichet alias` changes that)
     {"  "}{ $token }  the token that opens the watch address
 init-password =
     The password of { $login } is { $password }

@@ -9,7 +9,8 @@ init-done =
     {"  "}{ $config }  la configuration, chaque clé expliquée
     {"  "}{ $zone }  ses noms
     {"  "}{ $site }/  son site
-    {"  "}{ $store }/  le dépôt, avec le compte { $login }
+    {"  "}{ $store }/  le dépôt, avec le compte { $login },
+    {"    "}auquel mènent aussi { $aliases } (`guichet alias` permet d’en changer)
     {"  "}{ $token }  le jeton qui ouvre l’adresse d’observation
 init-password =
     Le mot de passe de { $login } est { $password }

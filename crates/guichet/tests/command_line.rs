@@ -215,6 +215,16 @@ fn hash_of(folder: &std::path::Path, login: &str) -> Option<String> {
     account.map(|account| account.password_hash)
 }
 
+/// Where an alias leads, from the store itself.
+fn targets_of(folder: &std::path::Path, address: &str) -> Option<Vec<String>> {
+    let options = guichet_store::Options::new(folder.join("store"));
+    let store = guichet_store::Store::open(options).unwrap();
+    let aliases = store.aliases().unwrap();
+    store.close();
+    let found = aliases.into_iter().find(|alias| alias.address == address);
+    found.map(|alias| alias.targets)
+}
+
 /// Every file below `folder` that contains `text`.
 fn files_with(folder: &std::path::Path, text: &str) -> Vec<std::path::PathBuf> {
     let mut found = Vec::new();
@@ -249,6 +259,12 @@ fn init_draws_a_password_says_it_once_and_keeps_it_nowhere() {
     assert_eq!(said.matches(password).count(), 1);
     assert!(!err(&founded).contains(password));
     assert!(said.contains("name server  ns1.example.org"), "{said}");
+    let roles = "abuse@example.org, hostmaster@example.org, webmaster@example.org";
+    assert!(said.contains(roles), "{said}");
+    for role in roles.split(", ") {
+        let leads_to = targets_of(folder.path(), role).unwrap_or_default();
+        assert_eq!(leads_to, ["postmaster@example.org"], "{role}");
+    }
 
     let hash = hash_of(folder.path(), "postmaster@example.org").unwrap();
     assert!(verify(password, &hash) && !verify("", &hash));
@@ -296,6 +312,15 @@ fn init_takes_the_password_and_the_account_it_is_given() {
     assert_eq!(json["password"], serde_json::Value::Null);
     let hash = hash_of(folder.path(), "anna@example.org").unwrap();
     assert!(verify("correct horse", &hash));
+
+    // Who is one of those already needs no alias.
+    let folder = tempfile::tempdir().unwrap();
+    let more = ["--account", "webmaster@example.org", "--json"];
+    let founded = init(folder.path(), &more, "x\n");
+    let json: serde_json::Value = serde_json::from_str(&out(&founded)).unwrap();
+    let others = ["abuse@example.org", "hostmaster@example.org"];
+    assert_eq!(json["aliases"], serde_json::json!(others));
+    assert_eq!(targets_of(folder.path(), "webmaster@example.org"), None);
 
     for wrong in ["anna", "@example.org", "a b@example.org", "anna@other.org"] {
         let empty = tempfile::tempdir().unwrap();

@@ -46,6 +46,7 @@ pub(super) fn run(args: &Args, global: &Global, output: &Output<'_>) -> Outcome 
         domain: &domain,
         addresses: &addresses,
         login: &account.login,
+        aliases: account.aliases(),
         password: &password,
     };
     told.tell(&founded, output)
@@ -119,6 +120,7 @@ struct Told<'t> {
     domain: &'t str,
     addresses: &'t [IpAddr],
     login: &'t str,
+    aliases: Vec<String>,
     password: &'t Password,
 }
 
@@ -138,6 +140,7 @@ impl Told<'_> {
             ("store", &shown(&founded.store)),
             ("token", &shown(&founded.token)),
             ("login", &visible(self.login)),
+            ("aliases", &visible(&self.aliases.join(", "))),
         ];
         output.line(&output.say("init-done", &words))?;
         if let Password::Drawn(password) = self.password {
@@ -160,6 +163,7 @@ impl Told<'_> {
             "store": founded.store,
             "token": founded.token,
             "account": self.login,
+            "aliases": self.aliases,
         });
         if let Password::Drawn(password) = self.password {
             object["password"] = password.as_str().into();

@@ -1,11 +1,12 @@
 //! The first account of a new organisation: without it nobody could read what arrives for its
-//! postmaster (RFC 5321 section 4.5.1).
+//! postmaster (RFC 5321 section 4.5.1), or for those whom others write to when something is wrong
+//! with its mail, names or pages (RFC 2142 sections 4 and 5).
 
 use std::path::Path;
 
 use guichet_engine::clock;
 use guichet_services::accounts::{Cost, password};
-use guichet_store::{Change, Options, Store};
+use guichet_store::{Change, Options, Store, StoreError};
 
 use crate::output::Message;
 
@@ -15,6 +16,9 @@ const LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
 /// Groups of five characters of five bits each: 100 bits, beyond all guessing.
 const GROUPS: usize = 4;
 const GROUP_CHARACTERS: usize = 5;
+
+/// Who is asked for, besides the postmaster, whose mail needs no alias.
+const ROLES: [&str; 3] = ["abuse", "hostmaster", "webmaster"];
 
 /// A password to begin with.
 #[derive(Clone, PartialEq, Eq)]
@@ -68,7 +72,15 @@ impl FirstAccount {
         Ok(Self { login, hash })
     }
 
-    /// Makes the store with this account in it.
+    /// The addresses of the domain that lead to it from the beginning.
+    pub fn aliases(&self) -> Vec<String> {
+        let domain = self.login.rsplit('@').next().unwrap_or_default();
+        let addresses = ROLES.map(|role| format!("{role}@{domain}"));
+        let others = addresses.into_iter().filter(|alias| *alias != self.login);
+        others.collect()
+    }
+
+    /// Makes the store with this account and its aliases in it.
     pub(super) fn found(&self, folder: &Path) -> Result<(), Message> {
         let failed = |why: String| {
             Message::new("serve-store")
@@ -77,9 +89,16 @@ impl FirstAccount {
         };
         let store = Store::open(Options::new(folder)).map_err(|error| failed(error.to_string()))?;
         let now = Change::at(clock::wall());
-        let added = store.add_account(now, &self.login, &self.hash).wait();
+        let added = || {
+            store.add_account(now, &self.login, &self.hash).wait()?;
+            let to = std::slice::from_ref(&self.login);
+            self.aliases()
+                .iter()
+                .try_for_each(|alias| store.add_alias(now, alias, to).wait().map(drop))
+        };
+        let added = added();
         store.close();
-        added.map_err(|error| failed(error.to_string()))
+        added.map_err(|error: StoreError| failed(error.to_string()))
     }
 }
 
