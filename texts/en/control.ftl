@@ -25,9 +25,9 @@ control-status-queue = { $count ->
        *[other] { $count } messages wait.
     }
 control-stopped = Stopped. Dialogues: { $finished } finished, { $cut } cut off.
-control-reloaded = { $server }: read again: { $changed }.
+control-reloaded = { $server }: changed and read again: { $changed }.
 control-reloaded-same = { $server }: nothing has changed.
-control-needs-restart = These keys need a restart: { $keys }.
+control-needs-restart = { $server }: changed, but these keys need a restart: { $keys }.
 
 control-account = { $login }  { $messages ->
         [one] { $messages } message

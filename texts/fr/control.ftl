@@ -25,9 +25,9 @@ control-status-queue = { $count ->
        *[other] { $count } messages attendent.
     }
 control-stopped = Arrêté. Dialogues : { $finished } terminés, { $cut } coupés.
-control-reloaded = { $server } : relu : { $changed }.
+control-reloaded = { $server } : changé et relu : { $changed }.
 control-reloaded-same = { $server } : rien n’a changé.
-control-needs-restart = Ces clés demandent un redémarrage : { $keys }.
+control-needs-restart = { $server } : changé, mais ces clés demandent un redémarrage : { $keys }.
 
 control-account = { $login }  { $messages ->
         [one] { $messages } message

@@ -121,9 +121,15 @@ impl ServerTls {
         })
     }
 
-    /// Replaces the identities for handshakes that begin later.
-    pub fn replace(&self, identities: Vec<Identity>) {
-        self.identities.0.store(Arc::new(identities));
+    /// Replaces the identities for handshakes that begin later. Says whether they are others than
+    /// before: a certificate has one key only, so the certificates tell.
+    pub fn replace(&self, identities: Vec<Identity>) -> bool {
+        let new = Arc::new(identities);
+        let old = self.identities.0.swap(new.clone());
+        let certificates = |all: &[Identity]| -> Vec<_> {
+            all.iter().map(|identity| identity.0.cert.clone()).collect()
+        };
+        certificates(&old) != certificates(&new)
     }
 }
 

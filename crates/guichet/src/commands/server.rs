@@ -53,15 +53,16 @@ pub(super) async fn reload(global: &Global, output: &Output<'_>) -> Outcome {
         }
         let changed = visible(&from.answer.changed.join(", "));
         let server = visible(&from.server);
-        let key = if changed.is_empty() {
-            "control-reloaded-same"
-        } else {
-            "control-reloaded"
-        };
-        output.line(&output.say(key, &[("server", &server), ("changed", &changed)]))?;
-        if !from.answer.needs_restart.is_empty() {
-            let keys = visible(&from.answer.needs_restart.join(", "));
-            output.line(&output.say("control-needs-restart", &[("keys", &keys)]))?;
+        let keys = visible(&from.answer.needs_restart.join(", "));
+        let words = [("server", &*server), ("changed", &changed), ("keys", &keys)];
+        if !changed.is_empty() {
+            output.line(&output.say("control-reloaded", &words))?;
+        }
+        if !keys.is_empty() {
+            output.line(&output.say("control-needs-restart", &words))?;
+        }
+        if changed.is_empty() && keys.is_empty() {
+            output.line(&output.say("control-reloaded-same", &words))?;
         }
     }
     Ok(())

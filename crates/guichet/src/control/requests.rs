@@ -195,7 +195,7 @@ pub struct Stopped {
 /// What a reload did.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reloaded {
-    /// What was read again: `zones`, `certificates`, keys of the configuration.
+    /// What is different from before: `zones`, `certificates`.
     pub changed: Vec<String>,
     /// Keys whose new value needs a restart.
     pub needs_restart: Vec<String>,

@@ -9,6 +9,7 @@ use std::sync::atomic::Ordering;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use guichet_engine::clock;
+use guichet_services::names::{Zone, Zones};
 use guichet_store::{Change, Commit, QueueId, QueueState, QueuedMessage, StoreError};
 use guichet_trace::render::json::timestamp;
 use guichet_trace::{Record, Source, WallTime, codec};
@@ -163,17 +164,21 @@ impl Instance {
         })
     }
 
-    /// Reads zones, certificates and configuration again. What is wrong changes nothing.
+    /// Reads zones, certificates and configuration again, and says what is different. What is wrong
+    /// changes nothing.
     fn reload(&self) -> Result<Reloaded, Message> {
         let config = Config::load(&self.config.file).map_err(|failure| failure.into_message())?;
         let zones = zones(&config.names.zones)?;
         let identities = identities(&config)?;
-        let mut changed = vec!["zones".to_owned()];
+        let mut changed = Vec::new();
+        if !same_zones(&self.names.zones(), &zones) {
+            changed.push("zones".to_owned());
+        }
         self.names.replace(zones);
         if let Some(tls) = &self.tls
             && !identities.is_empty()
+            && tls.replace(identities)
         {
-            tls.replace(identities);
             changed.push("certificates".to_owned());
         }
         Ok(Reloaded {
@@ -344,6 +349,15 @@ impl Instance {
         commit.await.map_err(|error| refusal(&error))?;
         value(&Done {})
     }
+}
+
+/// Whether two images hold the same zones with the same records.
+fn same_zones(old: &Zones, new: &Zones) -> bool {
+    let same = |zone: &Arc<Zone>| {
+        let other = new.get(zone.apex());
+        other.is_some_and(|other| other.records() == zone.records())
+    };
+    old.iter().count() == new.iter().count() && old.iter().all(same)
 }
 
 /// What differs between two configurations and takes effect only at the next start.
