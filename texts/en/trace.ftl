@@ -87,4 +87,5 @@ trace-story-question = { $client } asked { $server }: { $question }
 trace-story-answer = The answer was: { $answer }.
 trace-story-dialogue = { $client } spoke { $protocol } with { $server } ({ $port }). Messages: { $count }.
 trace-story-broken = The exchange with { $server } broke off: { $reason }.
+trace-story-again = { $client } tried { $server } again, and it failed in the same way. Attempts: { $count }.
 trace-story-open = The exchange with { $server } is still open.

@@ -87,4 +87,5 @@ trace-story-question = { $client } a interrogé { $server } : { $question }
 trace-story-answer = Réponse : { $answer }.
 trace-story-dialogue = { $client } et le serveur { $server } ({ $port }) ont dialogué en { $protocol }. Messages : { $count }.
 trace-story-broken = L’échange avec { $server } s’est interrompu : { $reason }.
+trace-story-again = { $client } a réessayé avec { $server }, tout aussi vainement. Tentatives : { $count }.
 trace-story-open = L’échange avec { $server } est encore ouvert.

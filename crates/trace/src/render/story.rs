@@ -21,6 +21,7 @@ pub fn story(journey: &Journey<'_, '_>, words: &dyn Words) -> Vec<String> {
         journey,
         words,
         told: Vec::new(),
+        failures: Vec::new(),
     };
     match journey.kind {
         Kind::Letter => teller.letter(),
@@ -37,11 +38,52 @@ struct Teller<'t, 'p, 'v> {
     journey: &'t Journey<'p, 'v>,
     words: &'t dyn Words,
     told: Vec<String>,
+    /// Attempts that failed, each way of failing once.
+    failures: Vec<Failure>,
+}
+
+/// What was tried in vain, perhaps several times.
+struct Failure {
+    ends: (String, String),
+    sentence: String,
+    attempts: u32,
+    /// Where it is told that it was tried again.
+    again: Option<usize>,
 }
 
 impl<'t, 'p, 'v> Teller<'t, 'p, 'v> {
     fn say(&mut self, key: &str, args: &[(&str, &str)]) {
         self.told.push(self.words.say(key, args));
+    }
+
+    /// A failed attempt of `ends`; a later one that failed in the same way is told as such, and
+    /// counted.
+    fn failed(&mut self, ends: (&str, &str), key: &str, args: &[(&str, &str)]) {
+        let sentence = self.words.say(key, args);
+        let same = |failure: &&mut Failure| {
+            failure.ends.0 == ends.0 && failure.ends.1 == ends.1 && failure.sentence == sentence
+        };
+        let Some(failure) = self.failures.iter_mut().find(same) else {
+            self.told.push(sentence.clone());
+            self.failures.push(Failure {
+                ends: (ends.0.to_string(), ends.1.to_string()),
+                sentence,
+                attempts: 1,
+                again: None,
+            });
+            return;
+        };
+        failure.attempts = failure.attempts.saturating_add(1);
+        let count = failure.attempts.to_string();
+        let args = [("client", ends.0), ("server", ends.1), ("count", &count)];
+        let said = self.words.say("trace-story-again", &args);
+        match failure.again {
+            Some(place) => self.told[place] = said,
+            None => {
+                failure.again = Some(self.told.len());
+                self.told.push(said);
+            }
+        }
     }
 
     fn exchanges(&self) -> &'t [Shown<'p, 'v>] {
@@ -193,9 +235,9 @@ impl<'t, 'p, 'v> Teller<'t, 'p, 'v> {
                 &args,
             );
         } else if let Some(reason) = refusal(shown.messages.iter()) {
-            let [client, server, port] = args;
-            let args = [client, server, port, ("reason", &*reason)];
-            self.say("trace-story-relay-refused", &args);
+            let [from, to, port] = args;
+            let args = [from, to, port, ("reason", &*reason)];
+            self.failed((&client, &server), "trace-story-relay-refused", &args);
         }
     }
 
@@ -346,12 +388,12 @@ impl<'t, 'p, 'v> Teller<'t, 'p, 'v> {
     /// Connections that broke, or that are still open.
     fn broken(&mut self) {
         for shown in self.exchanges() {
-            let server = self.labels(shown).1;
+            let (client, server) = self.labels(shown);
             match shown.exchange.ending() {
                 Ending::Broken { reason, text } => {
                     let reason = sentence_part(&reason_words(reason, text, self.words));
                     let args = [("server", &*server), ("reason", &*reason)];
-                    self.say("trace-story-broken", &args);
+                    self.failed((&client, &server), "trace-story-broken", &args);
                 }
                 Ending::Open if shown.exchange.transport() == crate::record::Transport::Tcp => {
                     self.say("trace-story-open", &[("server", &server)]);

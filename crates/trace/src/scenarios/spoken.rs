@@ -157,3 +157,30 @@ fn records_for_programs_keep_their_one_language() {
         assert!(export.contains("607 bytes"), "{export}");
     }
 }
+
+#[test]
+fn a_further_attempt_that_failed_the_same_way_is_told_as_such() {
+    let mut tape = Tape::new();
+    let submitted = fixture::submit(&mut tape);
+    let told = |tape: &Tape, words: &dyn Words| -> Vec<String> {
+        let view = tape.view();
+        let picture = view.picture();
+        let told = story(&only(&picture, Kind::Letter), words);
+        told.into_iter()
+            .filter(|sentence| !sentence.contains("alice"))
+            .collect()
+    };
+    fixture::refused_relay(&mut tape, submitted);
+    let broke = "The exchange with mail.sud.test broke off: it was refused (nobody listens there).";
+    assert_eq!(told(&tape, &english()), [broke]);
+    for attempts in ["2", "3"] {
+        fixture::refused_relay(&mut tape, submitted);
+        let again = [
+            "mail.nord.test tried mail.sud.test again, and it failed in the same way. Attempts: ",
+            attempts,
+            ".",
+        ];
+        assert_eq!(told(&tape, &english()), [broke, &again.concat()]);
+        assert_eq!(told(&tape, &french()).len(), 2);
+    }
+}
