@@ -27,6 +27,10 @@ const QUEUE_RECORDS: usize = 64 * 1024;
 const QUEUE_BYTES: usize = 32 << 20;
 /// Records a follower may lag behind before it misses some (and is told so).
 const NEWS_RECORDS: usize = 4 * 1024;
+/// Records that come within this time are taken together.
+const GATHER: Duration = Duration::from_millis(1);
+/// So many at most, so that flushing and forgetting are not put off.
+const GATHERED_MOST: usize = 8192;
 /// What has been recorded is on disk (not synced: the trace is no promise) after so long.
 const FLUSH_EVERY: Duration = Duration::from_millis(200);
 
@@ -110,13 +114,12 @@ impl Recording {
 
     /// Adds a record of another instance: to the view, not to disk.
     pub fn add(&self, source: Source, record: Record) {
-        let news = News {
-            source,
-            record: Arc::new(record.clone()),
-        };
         // Both under one lock: who begins to follow in between would miss it.
         let mut view = lock(&self.view);
-        let _ = self.news.send(news); // nobody listens
+        if self.news.receiver_count() > 0 {
+            let record = Arc::new(record.clone());
+            let _ = self.news.send(News { source, record }); // the last one has just left
+        }
         view.add(source, record);
     }
 
@@ -235,9 +238,16 @@ impl Writer {
         loop {
             match receiver.recv_timeout(FLUSH_EVERY) {
                 Ok(Some(record)) => {
-                    self.pressure.gives(content_bytes(&record));
-                    self.report_gap();
-                    self.take(record);
+                    self.take_from_queue(record);
+                    // Waking this thread costs whoever records more than the record itself: so
+                    // not for each, but for what comes within a moment.
+                    for next in receiver.try_iter().take(GATHERED_MOST) {
+                        match next {
+                            Some(record) => self.take_from_queue(record),
+                            None => return self.end(),
+                        }
+                    }
+                    std::thread::sleep(GATHER);
                 }
                 Err(RecvTimeoutError::Timeout) => self.report_gap(),
                 Ok(None) | Err(RecvTimeoutError::Disconnected) => break,
@@ -248,6 +258,16 @@ impl Writer {
                 self.tend();
             }
         }
+        self.end();
+    }
+
+    fn take_from_queue(&mut self, record: Record) {
+        self.pressure.gives(content_bytes(&record));
+        self.report_gap();
+        self.take(record);
+    }
+
+    fn end(&mut self) {
         if let Some(segments) = &mut self.segments {
             segments.flush();
         }
