@@ -100,6 +100,20 @@ impl<'p, 'v> Selection<'p, 'v> {
         })
     }
 
+    /// The exchanges in the order in which their first messages are told; those without any last.
+    pub(crate) fn in_told_order(&self) -> Vec<&Shown<'p, 'v>> {
+        let mut indexes: Vec<usize> = Vec::with_capacity(self.exchanges.len());
+        let mut is_told = alloc::vec![false; self.exchanges.len()];
+        let told = self.order.iter().map(|&(index, _)| index);
+        for index in told.chain(0..self.exchanges.len()) {
+            if !core::mem::replace(&mut is_told[index], true) {
+                indexes.push(index);
+            }
+        }
+        let shown = indexes.into_iter();
+        shown.map(|index| &self.exchanges[index]).collect()
+    }
+
     /// Messages and breaks in the order in which they are told, each with its exchange's index. A break comes behind its
     /// exchange's messages; an exchange that could not even begin shows by it.
     pub fn events(&self) -> Vec<(usize, Event<'p, 'v>)>

@@ -135,14 +135,10 @@ async fn the_page(lab: &Lab, manner: &Manner<'_>, played: &mut Played) -> Result
             why,
         )
     });
-    // The lab's folder may still hold the same page as somebody loaded it before. A page that was
-    // never asked for goes by its server's name.
-    let is_page = |journey: &Journey<'_, '_>| {
-        journey.kind == Kind::Page
-            && journey.start_us >= begun_us
-            && (journey.title == address || journey.title == url.host)
-    };
-    tell(lab, manner, played, is_page).await;
+    tell(lab, manner, played, |journey| {
+        is_page(journey, (address, &url.host), begun_us)
+    })
+    .await;
     let loaded = loaded?;
     let whole = |kind: &str| {
         loaded.files.iter().any(|file| {
@@ -213,6 +209,14 @@ async fn tell(
         })
     });
     played.told.extend(told);
+}
+
+/// The page as it was loaded since then: the lab's folder may still hold it as somebody loaded it
+/// before. A page that was never asked for goes by its server's name.
+fn is_page(journey: &Journey<'_, '_>, (address, host): (&str, &str), begun_us: u64) -> bool {
+    journey.kind == Kind::Page
+        && journey.start_us >= begun_us
+        && (journey.title == address || journey.title == host)
 }
 
 /// Both ends of every exchange have told how it ended.
@@ -376,4 +380,90 @@ fn mail_host(world: &World, login: &str) -> Result<(String, std::net::IpAddr), M
         .ok_or_else(unknown)?;
     let address: std::net::SocketAddr = address.parse().map_err(|_| unknown())?;
     Ok((format!("mail.{}", organisation.domain), address.ip()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use guichet_trace::{
+        Direction, ExchangeId, Mode, Moment, Opened, Role, Source, Transport, Verb, View, WallTime,
+    };
+
+    const SECOND_US: u64 = 1_000_000;
+
+    /// One end's account of a page asked for at a time in seconds, and how it ended.
+    fn tell_half(view: &mut View, role: Role, asked_s: u64, ended: Option<&str>) {
+        let sockets = ["127.0.0.1:40000", "127.0.0.3:20080"].map(|it| it.parse().unwrap());
+        let (local, remote, sent) = match role {
+            Role::Client => (sockets[0], sockets[1], Direction::Sent),
+            Role::Server => (sockets[1], sockets[0], Direction::Received),
+        };
+        let opened = Body::Opened(Opened {
+            protocol: "http".into(),
+            transport: Transport::Tcp,
+            role,
+            local,
+            remote,
+            named: "www.sud.test port 80".into(),
+            organisation: String::new(),
+            service: String::new(),
+            mode: Mode::Event,
+            causes: Vec::new(),
+        });
+        let request = Body::Message {
+            direction: sent,
+            verb: Verb::new("GET"),
+            text: "GET http://www.sud.test/".into(),
+            size: 40,
+            masked: false,
+            part: 1,
+            before: String::new(),
+            after: String::new(),
+            causes: Vec::new(),
+            bytes: Vec::new(),
+        };
+        let closed = ended.map(|reason| Body::Closed {
+            reason: Verb::new(reason),
+            text: String::new(),
+        });
+        let reached = (ended != Some("unreachable")).then_some(request);
+        for body in [Some(opened), reached, closed].into_iter().flatten() {
+            let record = Record {
+                exchange: ExchangeId(asked_s * 2 + u64::from(role == Role::Server)),
+                at: Moment(asked_s * SECOND_US * 1_000),
+                wall: WallTime(asked_s * SECOND_US),
+                body,
+            };
+            view.add(Source(0), record);
+        }
+    }
+
+    fn found(view: &View, begun_us: u64) -> Vec<bool> {
+        let picture = view.picture();
+        let journeys = picture.journeys();
+        let names = ("http://www.sud.test/", "www.sud.test");
+        let found = journeys.iter().filter(|it| is_page(it, names, begun_us));
+        found.map(is_whole).collect()
+    }
+
+    #[test]
+    fn a_page_of_an_earlier_run_is_not_this_runs_page() {
+        let mut view = View::new();
+        tell_half(&mut view, Role::Client, 100, Some("done"));
+        tell_half(&mut view, Role::Server, 100, Some("done"));
+        assert_eq!(found(&view, 0), [true]);
+        assert!(found(&view, 150 * SECOND_US).is_empty());
+        tell_half(&mut view, Role::Client, 200, Some("done"));
+        tell_half(&mut view, Role::Server, 200, None);
+        assert_eq!(found(&view, 150 * SECOND_US), [false], "it has not ended");
+    }
+
+    #[test]
+    fn a_half_is_waited_for_unless_nobody_was_there() {
+        for (ended, is_whole) in [("done", false), ("reset", false), ("unreachable", true)] {
+            let mut view = View::new();
+            tell_half(&mut view, Role::Client, 100, Some(ended));
+            assert_eq!(found(&view, 0), [is_whole], "{ended}");
+        }
+    }
 }

@@ -150,9 +150,9 @@ impl<'t, 'p, 'v> Teller<'t, 'p, 'v> {
 
     /// Who asked which names, and which servers were asked on the way.
     fn names(&mut self) {
-        let all = self.exchanges();
+        let all = self.journey.selection.in_told_order();
         let names: Vec<_> = all
-            .iter()
+            .into_iter()
             .filter(|shown| shown.exchange.protocol() == "dns")
             .filter(|shown| purpose::collection(&self.journey.selection, shown).is_none())
             .collect();
@@ -160,7 +160,7 @@ impl<'t, 'p, 'v> Teller<'t, 'p, 'v> {
         let mut walk: Vec<String> = Vec::new();
         for shown in &names {
             let (asker, server) = self.lanes(shown);
-            if shown.exchange.client_service() == "resolver" {
+            if shown.exchange.client_service() == "resolver" && !shown.remembered {
                 add_once(&mut walk, server.label(self.words));
             }
             if asker != Lane::Resolver && !askers.contains(&asker) {

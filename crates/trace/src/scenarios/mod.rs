@@ -2,6 +2,7 @@
 
 mod joins;
 mod journeys;
+mod remembered;
 mod renderings;
 mod soup;
 mod spoken;
