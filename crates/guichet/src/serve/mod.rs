@@ -178,18 +178,6 @@ impl Instance {
             organisation: self.organisation.clone(),
             tls: ClientTls::opportunistic().map_err(|error| tls_message(&error))?,
         };
-        let addresses = self
-            .config
-            .listen
-            .get(&Service::Smtp)
-            .map_or_else(Vec::new, |listen| {
-                listen
-                    .addresses
-                    .iter()
-                    .map(SocketAddr::ip)
-                    .filter(|ip| !ip.is_unspecified())
-                    .collect()
-            });
         let configured = &self.config.mail.queue;
         let settings = QueueSettings {
             schedule: Schedule {
@@ -200,7 +188,7 @@ impl Instance {
             },
             ourselves: Ourselves {
                 names: vec![self.config.hostname.clone()],
-                addresses,
+                addresses: own_addresses(&self.config),
             },
             ..QueueSettings::default()
         };
@@ -220,6 +208,25 @@ impl Instance {
     fn dial(&self) -> Dial {
         dial(&self.config, &self.recorder, &self.server)
     }
+}
+
+/// The addresses by which mail would come back to this server. One that the map also leads to
+/// another server's port says nothing: there only the host's name tells the two apart.
+fn own_addresses(config: &Config) -> Vec<IpAddr> {
+    let own = config
+        .listen
+        .get(&Service::Smtp)
+        .map_or(&[][..], |listen| &listen.addresses);
+    let shared = |ip: IpAddr| {
+        let mut mapped = config.dial_map.iter();
+        mapped.any(|((_, port), to)| {
+            *port == Service::Smtp.port() && to.ip() == ip && !own.contains(to)
+        })
+    };
+    own.iter()
+        .map(SocketAddr::ip)
+        .filter(|&ip| !ip.is_unspecified() && !shared(ip))
+        .collect()
 }
 
 fn start_recording(config: &Config) -> Result<(Recorder, Arc<Recording>), Message> {
@@ -391,3 +398,23 @@ pub(crate) fn token(file: &Path) -> Result<String, Message> {
 
 /// A moment for things that end by themselves at a stop.
 pub(crate) const MOMENT: Duration = Duration::from_millis(100);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_that_two_servers_share_is_nobodys_own() {
+        let addresses = |map: &str| {
+            let text = format!(
+                "domains = [\"nord.test\"]\nlisten.smtp.addresses = [\"127.0.0.1:21025\"]\n\
+                 [dial.map]\n{map}\n"
+            );
+            own_addresses(&Config::parse(Path::new("guichet.toml"), &text).unwrap())
+        };
+        let own = r#""127.0.0.1:25" = "127.0.0.1:21025""#;
+        assert_eq!(addresses(own), [IpAddr::from([127, 0, 0, 1])]);
+        let other = format!("{own}\n\"mail.sud.test:25\" = \"127.0.0.1:22025\"");
+        assert_eq!(addresses(&other), [] as [IpAddr; 0]);
+    }
+}
