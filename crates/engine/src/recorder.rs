@@ -102,6 +102,9 @@ impl Recorder {
             kept: Vec::new(),
             ended: false,
         };
+        if exchange.level == Level::Off {
+            return exchange; // nothing is made that nobody keeps
+        }
         exchange.put(
             clock::now(),
             Body::Opened(Opened {

@@ -71,28 +71,28 @@ macro_rules! declare {
 declare! {
     DOMAINS: "domains", Kind::Domains, "", Restart;
     HOSTNAME: "hostname", Kind::Domain, "", Restart;
-    LANGUAGE: "language", Kind::Choice(&["en", "fr"]), "", Reload;
+    LANGUAGE: "language", Kind::Choice(&["en", "fr"]), "", Restart;
     USER: "user", Kind::Text, "", Restart;
     CONTROL: "control", Kind::Path, r#""control.sock""#, Restart;
     STORE_DIR: "store.dir", Kind::Path, r#""store""#, Restart;
     NAMES_ZONES: "names.zones", Kind::Path, r#""zones""#, Reload;
     NAMES_ROOTS: "names.roots", Kind::Addresses, "[]", Restart;
     NAMES_RESOLVER_LISTEN: "names.resolver_listen", Kind::LoopbackAddresses, "[]", Restart;
-    PAGES_SITES: "pages.sites", Kind::Path, r#""sites""#, Reload;
+    PAGES_SITES: "pages.sites", Kind::Path, r#""sites""#, Restart;
     LISTEN_ADDRESSES: "listen.*.addresses", Kind::Addresses, "[]", Restart;
     LISTEN_BACKLOG: "listen.*.backlog", Kind::Count { least: 1, most: 65_535 }, "1024", Restart;
     LISTEN_MOST: "listen.*.most", Kind::Count { least: 1, most: 1_000_000 }, "10000", Restart;
     TLS_CERTIFICATES: "tls.certificates", Kind::Certificates, "[]", Reload;
-    MAIL_SIZE: "mail.size_bytes_most", Kind::Bytes { least: 65_536, most: 1 << 40 }, r#""50 MB""#, Reload;
+    MAIL_SIZE: "mail.size_bytes_most", Kind::Bytes { least: 65_536, most: 1 << 40 }, r#""50 MB""#, Restart;
     MAIL_CLEAR_LOGINS: "mail.clear_logins", Kind::Switch, "false", Restart;
-    QUEUE_FIRST: "mail.queue.first_retry", Kind::Duration { least_s: 1, most_s: 86_400 }, r#""5m""#, Reload;
-    QUEUE_MOST: "mail.queue.retry_most", Kind::Duration { least_s: 1, most_s: 604_800 }, r#""4h""#, Reload;
-    QUEUE_EXPIRE: "mail.queue.expire", Kind::Duration { least_s: 1, most_s: 2_592_000 }, r#""5d""#, Reload;
+    QUEUE_FIRST: "mail.queue.first_retry", Kind::Duration { least_s: 1, most_s: 86_400 }, r#""5m""#, Restart;
+    QUEUE_MOST: "mail.queue.retry_most", Kind::Duration { least_s: 1, most_s: 604_800 }, r#""4h""#, Restart;
+    QUEUE_EXPIRE: "mail.queue.expire", Kind::Duration { least_s: 1, most_s: 2_592_000 }, r#""5d""#, Restart;
     DIAL_MAP: "dial.map", Kind::DialMap, "{}", Restart;
     TRACE_LEVEL: "trace.level", Kind::Choice(&["off", "envelope", "full"]), r#""envelope""#, Reload;
-    TRACE_DAYS: "trace.days", Kind::Count { least: 1, most: 3_650 }, "14", Reload;
-    TRACE_BYTES: "trace.bytes_most", Kind::Bytes { least: 1 << 20, most: 1 << 44 }, r#""1 GB""#, Reload;
-    STOP_DRAIN: "stop.drain_s", Kind::Seconds { most_s: 3_600 }, "3", Reload;
+    TRACE_DAYS: "trace.days", Kind::Count { least: 1, most: 3_650 }, "14", Restart;
+    TRACE_BYTES: "trace.bytes_most", Kind::Bytes { least: 1 << 20, most: 1 << 44 }, r#""1 GB""#, Restart;
+    STOP_DRAIN: "stop.drain_s", Kind::Seconds { most_s: 3_600 }, "3", Restart;
     WATCH_TOKEN: "watch.token_file", Kind::Path, r#""watch.token""#, Restart;
 }
 

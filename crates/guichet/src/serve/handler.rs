@@ -9,18 +9,17 @@ use std::sync::atomic::Ordering;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use guichet_engine::clock;
-use guichet_services::names::{Zone, Zones};
 use guichet_store::{Change, Commit, QueueId, QueueState, QueuedMessage, StoreError};
 use guichet_trace::render::json::timestamp;
 use guichet_trace::{Record, Source, WallTime, codec};
 use serde::Serialize;
 use tokio::sync::broadcast::error::RecvError;
 
-use super::{Instance, identities, zones};
-use crate::config::{Config, Service};
+use super::Instance;
+use crate::config::Service;
 use crate::control::requests::{
-    Account, Alias, Domain, Done, Queued, QueuedRecipient, Records, Reloaded, Request,
-    ServiceStatus, Status, Stopped, not_found,
+    Account, Alias, Domain, Done, Queued, QueuedRecipient, Records, Request, ServiceStatus, Status,
+    Stopped, not_found,
 };
 use crate::control::server::{Answer, Handler, Stream};
 use crate::output::Message;
@@ -161,29 +160,6 @@ impl Instance {
             queued: queued.iter().filter(|message| waits(message)).count() as u64,
             warnings,
             organisations: Vec::new(),
-        })
-    }
-
-    /// Reads zones, certificates and configuration again, and says what is different. What is wrong
-    /// changes nothing.
-    fn reload(&self) -> Result<Reloaded, Message> {
-        let config = Config::load(&self.config.file).map_err(|failure| failure.into_message())?;
-        let zones = zones(&config.names.zones)?;
-        let identities = identities(&config)?;
-        let mut changed = Vec::new();
-        if !same_zones(&self.names.zones(), &zones) {
-            changed.push("zones".to_owned());
-        }
-        self.names.replace(zones);
-        if let Some(tls) = &self.tls
-            && !identities.is_empty()
-            && tls.replace(identities)
-        {
-            changed.push("certificates".to_owned());
-        }
-        Ok(Reloaded {
-            changed,
-            needs_restart: needs_restart(&self.config, &config),
         })
     }
 
@@ -349,45 +325,6 @@ impl Instance {
         commit.await.map_err(|error| refusal(&error))?;
         value(&Done {})
     }
-}
-
-/// Whether two images hold the same zones with the same records.
-fn same_zones(old: &Zones, new: &Zones) -> bool {
-    let same = |zone: &Arc<Zone>| {
-        let other = new.get(zone.apex());
-        other.is_some_and(|other| other.records() == zone.records())
-    };
-    old.iter().count() == new.iter().count() && old.iter().all(same)
-}
-
-/// What differs between two configurations and takes effect only at the next start.
-fn needs_restart(old: &Config, new: &Config) -> Vec<String> {
-    let differs = [
-        ("domains", old.domains != new.domains),
-        ("hostname", old.hostname != new.hostname),
-        ("listen", old.listen != new.listen),
-        ("store.dir", old.store_dir != new.store_dir),
-        ("pages.sites", old.pages_sites != new.pages_sites),
-        ("names.roots", old.names.roots != new.names.roots),
-        (
-            "names.resolver_listen",
-            old.names.resolver_listen != new.names.resolver_listen,
-        ),
-        ("mail", old.mail != new.mail),
-        ("dial.map", old.dial_map != new.dial_map),
-        ("trace", old.trace != new.trace),
-        (
-            "tls.certificates",
-            old.certificates.is_empty() != new.certificates.is_empty(),
-        ),
-        ("control", old.control != new.control),
-        ("stop.drain_s", old.stop_drain != new.stop_drain),
-    ];
-    differs
-        .into_iter()
-        .filter(|(_, differs)| *differs)
-        .map(|(key, _)| key.to_owned())
-        .collect()
 }
 
 fn waits(message: &QueuedMessage) -> bool {

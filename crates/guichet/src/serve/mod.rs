@@ -9,6 +9,7 @@ pub(crate) mod handler;
 mod mail;
 mod names;
 mod pages;
+mod reload;
 mod resolver;
 mod wiring;
 
@@ -235,17 +236,21 @@ fn start_recording(config: &Config) -> Result<(Recorder, Arc<Recording>), Messag
         folder: Some(folder.clone()),
         bytes_most: config.trace.bytes_most,
         keep: config.trace.keep,
-        level: match config.trace.level {
-            TraceLevel::Off => Level::Off,
-            TraceLevel::Envelope => Level::Envelope,
-            TraceLevel::Full => Level::Full,
-        },
+        level: level(config.trace.level),
     };
     Recording::start(settings).map_err(|error| {
         Message::new("serve-trace")
             .with("folder", folder.as_path())
             .with("why", &error)
     })
+}
+
+fn level(configured: TraceLevel) -> Level {
+    match configured {
+        TraceLevel::Off => Level::Off,
+        TraceLevel::Envelope => Level::Envelope,
+        TraceLevel::Full => Level::Full,
+    }
 }
 
 fn server_tls(config: &Config) -> Result<Option<ServerTls>, Message> {
