@@ -46,6 +46,23 @@ pub struct Header {
     pub rcode: Rcode,
 }
 
+impl Header {
+    /// For a query whose question cannot be read: what its first bytes say, and a verdict. `None`
+    /// if even the header is not whole.
+    pub fn refusing(query: &[u8], rcode: Rcode, recursion_available: bool) -> Option<Self> {
+        let head = query.first_chunk::<HEADER_SIZE>()?;
+        Some(Self {
+            id: u16::from_be_bytes([head[0], head[1]]),
+            opcode: Opcode::from_int(head[2] >> 3 & 0x0f),
+            authoritative: false,
+            truncated: false,
+            recursion_desired: head[2] & 1 != 0,
+            recursion_available,
+            rcode,
+        })
+    }
+}
+
 /// A place to come back to.
 #[derive(Clone, Copy, Debug)]
 pub struct Mark {

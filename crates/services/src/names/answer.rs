@@ -5,8 +5,8 @@
 //! mail, name and service hosts where there is room.
 
 use guichet_proto::dns::{
-    Class, Edns, Full, HEADER_SIZE, Header, MESSAGE_SIZE_MAX, Opcode, Query, Rcode, Refusal, Rtype,
-    Section, UDP_SIZE_MAX, UDP_SIZE_PLAIN, Writer,
+    Class, Edns, Full, Header, MESSAGE_SIZE_MAX, Opcode, Query, Rcode, Refusal, Rtype, Section,
+    UDP_SIZE_MAX, UDP_SIZE_PLAIN, Writer,
 };
 
 use super::load::Zones;
@@ -99,17 +99,8 @@ fn objection(query: &Query<'_>) -> Option<Rcode> {
 
 /// Answers what has no readable question with a header alone.
 fn bare(query: &[u8], rcode: Rcode, out: &mut Vec<u8>) -> Answered {
-    let Some(head) = query.first_chunk::<HEADER_SIZE>() else {
+    let Some(header) = Header::refusing(query, rcode, false) else {
         return Answered::Silent("shorter than a header");
-    };
-    let header = Header {
-        id: u16::from_be_bytes([head[0], head[1]]),
-        opcode: Opcode::from_int(head[2] >> 3 & 0x0f),
-        authoritative: false,
-        truncated: false,
-        recursion_desired: head[2] & 1 != 0,
-        recursion_available: false,
-        rcode,
     };
     Writer::new(out, usize::from(UDP_SIZE_PLAIN), false).finish(&header, None, None);
     Answered::Sent {

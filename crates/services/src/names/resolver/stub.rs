@@ -1,8 +1,8 @@
 //! The side of the resolver that stub resolvers (`dig`, a system's libc) talk to.
 
 use guichet_proto::dns::{
-    Class, HEADER_SIZE, Header, MESSAGE_SIZE_MAX, Opcode, Query, Rcode, Refusal, Section,
-    UDP_SIZE_MAX, UDP_SIZE_PLAIN, Writer,
+    Class, Header, MESSAGE_SIZE_MAX, Opcode, Query, Rcode, Refusal, Section, UDP_SIZE_MAX,
+    UDP_SIZE_PLAIN, Writer,
 };
 
 use super::super::Carrier;
@@ -116,17 +116,8 @@ fn header(query: &Query<'_>, rcode: Rcode) -> Header {
 }
 
 fn bare(bytes: &[u8], rcode: Rcode) -> Stub {
-    let Some(head) = bytes.first_chunk::<HEADER_SIZE>() else {
+    let Some(header) = Header::refusing(bytes, rcode, true) else {
         return Stub::Silent("shorter than a header");
-    };
-    let header = Header {
-        id: u16::from_be_bytes([head[0], head[1]]),
-        opcode: Opcode::from_int(head[2] >> 3 & 0x0f),
-        authoritative: false,
-        truncated: false,
-        recursion_desired: head[2] & 1 != 0,
-        recursion_available: true,
-        rcode,
     };
     let mut out = Vec::new();
     Writer::new(&mut out, usize::from(UDP_SIZE_PLAIN), false).finish(&header, None, None);
