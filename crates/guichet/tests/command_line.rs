@@ -104,12 +104,18 @@ fn explain_knows_every_key_and_the_nearest() {
         one.starts_with("listen.smtp.addresses\n") && one.contains("Pourquoi\u{a0}:"),
         "{one}"
     );
-    let json = out(&guichet("C", &["--json", "explain", "trace.days"]));
-    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
-    assert_eq!(
-        (&json["default"], &json["reload"]),
-        (&"14".into(), &true.into())
-    );
+    for (key, default, reload) in [
+        ("trace.days", "14", false),
+        ("trace.level", "\"envelope\"", true),
+    ] {
+        let json = out(&guichet("C", &["--json", "explain", key]));
+        let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+        assert_eq!(
+            (&json["default"], &json["reload"]),
+            (&default.into(), &reload.into()),
+            "{key}"
+        );
+    }
     let slip = guichet("C", &["explain", "trace.day"]);
     assert_eq!(slip.status.code(), Some(2));
     assert!(err(&slip).contains("`trace.days`"), "{}", err(&slip));
